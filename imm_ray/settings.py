@@ -1,0 +1,219 @@
+"""Settings: one frozen, validated value for the whole service.
+
+They come, in this order of strength, from arguments (flags), environment variables
+(``IMM_RAY_SERVER__PORT=9000``: sections joined by ``__``), and the TOML or YAML file. An unknown key is
+an error: a misspelt setting must not be ignored.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+    YamlConfigSettingsSource,
+)
+
+DEFAULT_ACCOUNT = "100000"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(_Section):
+    """Where requests are served, and under which names."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535, description="0 takes a free port")
+    region: str = "local"
+    public_hosts: tuple[str, ...] = Field(
+        (), description="further values of the Host header to accept, besides host:port"
+    )
+    behind_tls_proxy: bool = False
+
+
+class User(_Section):
+    """One holder of an access key. All users are account roots until RAM policies exist."""
+
+    account: str = DEFAULT_ACCOUNT
+    name: str = "root"
+    access_key_id: str = Field(min_length=1)
+    access_key_secret: SecretStr | None = None
+    access_key_secret_file: Path | None = None
+    security_token: SecretStr | None = Field(
+        None, description="makes this a static STS credential: requests must carry the token"
+    )
+    expires: str = Field("", description="RFC 3339 end of an STS credential; '' = never")
+    v1: bool = Field(False, description="accept the old HMAC-SHA1 signature from this key")
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> "User":
+        if (self.access_key_secret is None) == (self.access_key_secret_file is None):
+            raise ValueError(
+                f"user {self.access_key_id}: give exactly one of access_key_secret and "
+                "access_key_secret_file"
+            )
+        return self
+
+    @property
+    def secret(self) -> str:
+        """The access key secret, read from its file if it is in one."""
+        if self.access_key_secret is not None:
+            return self.access_key_secret.get_secret_value()
+        assert self.access_key_secret_file is not None
+        return self.access_key_secret_file.read_text().strip()
+
+
+class Auth(_Section):
+    """Who may call."""
+
+    mode: Literal["signature", "none"] = "signature"
+    users: tuple[User, ...] = ()
+
+
+class StoreSettings(_Section):
+    """Where the database is."""
+
+    url: str = Field("", description="SQLAlchemy URL; '' = a SQLite file in the data folder")
+    busy_timeout_s: float = Field(5.0, gt=0)
+
+
+class Models(_Section):
+    """Which models new datasets use, and how many run at once."""
+
+    face: str = "dlib-resnet"
+    image: str = "efficientnet-lite0"
+    replicas: int = Field(1, ge=1, description="Embedder replicas")
+    threads: int = Field(
+        0, ge=0, description="pictures analysed at once in a replica; 0 = one per core, at most 4"
+    )
+
+    @property
+    def analysis_threads(self) -> int:
+        """Pictures analysed at once in one replica."""
+        return self.threads or min(4, os.cpu_count() or 1)
+
+
+class Clustering(_Section):
+    """The rules of clustering; similarity limits are not here but in the model cards."""
+
+    min_entity_count: int = Field(3, ge=2, description="good faces that found a figure cluster")
+    min_face_px: int = Field(75, ge=0, description="a good face is wider and higher than this")
+    min_face_quality: float = Field(0.8, ge=0, le=1)
+    max_pose_degrees: float = Field(30.0, gt=0)
+
+
+class Index(_Section):
+    """The vector index."""
+
+    backend: Literal["faiss", "exact"] = "faiss"
+
+
+class Notifications(_Section):
+    """Topics that a request may name, and how delivery is retried."""
+
+    topics: dict[str, str] = Field(
+        default_factory=dict, description="topic name -> http(s) URL or path of a JSON-lines file"
+    )
+    timeout_s: float = Field(5.0, gt=0)
+    max_attempts: int = Field(12, ge=1)
+    first_retry_s: float = Field(1.0, gt=0)
+    max_retry_s: float = Field(600.0, gt=0)
+
+
+class Tasks(_Section):
+    """Life of tasks."""
+
+    retention_days: float = Field(7.0, gt=0)
+
+
+class Limits(_Section):
+    """Limits on input and load."""
+
+    max_file_bytes: int = Field(100_000_000, gt=0)
+    max_pixels: int = Field(100_000_000, gt=0)
+    analysis_side: int = Field(1600, ge=640, description="longest side of the decoded picture, px")
+    decode_memory_bytes: int = Field(1_500_000_000, gt=0)
+    decode_cpu_s: int = Field(10, gt=0)
+    decode_processes: int = Field(1, ge=1, description="decoder children per Embedder replica")
+    fetch_timeout_s: float = Field(30.0, gt=0)
+    max_pending_per_dataset: int = Field(200_000, gt=0)
+    max_pending_per_account: int = Field(1_000_000, gt=0)
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IMM_RAY_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data: Path = Path("imm-ray-data")
+    server: Server = Server()
+    auth: Auth = Auth()
+    buckets: dict[str, str] = Field(
+        default_factory=dict, description="bucket name -> folder or fsspec URL"
+    )
+    file_roots: tuple[Path, ...] = Field((), description="folders below which file:// is read")
+    store: StoreSettings = StoreSettings()
+    models: Models = Models()
+    clustering: Clustering = Clustering()
+    index: Index = Index()
+    notifications: Notifications = Notifications()
+    tasks: Tasks = Tasks()
+    limits: Limits = Limits()
+
+    @property
+    def store_url(self) -> str:
+        """The SQLAlchemy URL of the database."""
+        return self.store.url or f"sqlite:///{self.data.absolute() / 'imm.db'}"
+
+
+def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
+    """Return the settings from ``file``, the environment and ``overrides`` (the strongest).
+
+    Parameters
+    ----------
+    file
+        A ``.toml``, ``.yaml`` or ``.yml`` file, or None.
+    overrides
+        Sections or values; a section given here is merged over that of the weaker sources.
+
+    Raises
+    ------
+    ValueError
+        A value is refused (``pydantic.ValidationError``), or ``file`` has another ending.
+    """
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (init_settings, env_settings, *_file_source(settings_cls, file))
+
+    return Settings.model_construct(**dict(FromFile(**overrides)))
+
+
+def _file_source(
+    settings_cls: type[BaseSettings], file: Path | None
+) -> tuple[PydanticBaseSettingsSource, ...]:
+    if file is None:
+        return ()
+    if not file.is_file():
+        raise ValueError(f"no configuration file at {file}")
+    if file.suffix == ".toml":
+        return (TomlConfigSettingsSource(settings_cls, file),)
+    if file.suffix in (".yaml", ".yml"):
+        return (YamlConfigSettingsSource(settings_cls, file),)
+    raise ValueError(f"{file}: a configuration file ends in .toml, .yaml or .yml")
