@@ -1,0 +1,332 @@
+"""Files as clients say and read them: index requests, reads, deletes."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import delete as sql_delete
+
+from imm_ray.errors import LimitExceeded
+from imm_ray.model import (
+    NO_CLUSTER,
+    Box,
+    ClusterId,
+    ClusterKind,
+    Dataset,
+    DatasetId,
+    Figure,
+    FigureId,
+    File,
+    FileId,
+    FileStatus,
+    HeadPose,
+    JsonObject,
+    SourceStat,
+)
+from imm_ray.store import datasets, requests, tables
+from imm_ray.store.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One file to index: its URI, and what the client says of it (wire spelling)."""
+
+    uri: str
+    attributes: JsonObject
+
+
+def index(
+    tx: Tx,
+    dataset: Dataset,
+    inputs: Sequence[InputFile],
+    now: datetime,
+    request: "requests.IndexRequest | None" = None,
+) -> None:
+    """Make the files Pending, new or again; the owner does the rest.
+
+    A file that exists gets a higher revision, and the attributes given now replace those of the
+    same names. When a URI stands twice in ``inputs`` the later one holds. ``request`` is stored
+    when its end is to be notified.
+
+    Raises
+    ------
+    LimitExceeded
+        The dataset may not have so many files.
+    """
+    wanted = {item.uri: item for item in inputs}
+    seq = datasets.next_seq(tx, dataset.dataset_id)
+    known = _known(tx, dataset.dataset_id, list(wanted))
+    fresh = [item for uri, item in wanted.items() if uri not in known]
+    if dataset.file_count + len(fresh) > dataset.quotas.dataset_max_file_count:
+        raise LimitExceeded(f"The dataset may have {dataset.quotas.dataset_max_file_count} files.")
+    for uri, row in known.items():
+        _index_again(tx, row, wanted[uri], seq, now)
+    revisions = {uri: (row.file_id, row.revision + 1) for uri, row in known.items()}
+    revisions |= _insert(tx, dataset.dataset_id, fresh, seq, now)
+    if request is not None:
+        requests.create(tx, dataset, request, revisions, now)
+
+
+def get(tx: Tx, dataset_id: DatasetId, uris: Sequence[str]) -> list[File]:
+    """Return the files of these URIs with figures, in their order, without unknown ones."""
+    f = tables.file
+    rows = tx.execute(select(f).where(f.c.dataset_id == dataset_id, f.c.uri.in_(uris))).mappings()
+    found = {file.uri: file for file in _files(tx, dataset_id, list(rows))}
+    return [found[uri] for uri in dict.fromkeys(uris) if uri in found]
+
+
+def by_id(tx: Tx, dataset_id: DatasetId, file_ids: Iterable[FileId]) -> dict[FileId, File]:
+    """Return files with their figures by id."""
+    f = tables.file
+    query = select(f).where(f.c.dataset_id == dataset_id, f.c.file_id.in_(list(file_ids)))
+    return {
+        file.file_id: file for file in _files(tx, dataset_id, list(tx.execute(query).mappings()))
+    }
+
+
+def delete(
+    tx: Tx, dataset_id: DatasetId, uris: Sequence[str], now: datetime, notices: "requests.Notices"
+) -> int:
+    """Delete files, their figures and their places in clusters; return how many there were.
+
+    Clusters shrink in this transaction; the owner is told by tombstones and mends its index.
+    Requests that waited for these files are answered through ``notices``.
+    """
+    known = _known(tx, dataset_id, list(dict.fromkeys(uris)))
+    if not known:
+        return 0
+    seq = datasets.next_seq(tx, dataset_id)
+    file_ids = [FileId(row.file_id) for row in known.values()]
+    leave_clusters(tx, dataset_id, now, file_ids=file_ids)
+    for row in known.values():
+        requests.settle(
+            tx, FileId(row.file_id), row.revision, "The file was deleted.", now, notices
+        )
+    size = tx.scalar(
+        select(func.sum(tables.file.c.size)).where(tables.file.c.file_id.in_(file_ids))
+    )
+    tx.execute(sql_delete(tables.file).where(tables.file.c.file_id.in_(file_ids)))
+    tx.execute(
+        insert(tables.tombstone),
+        [{"dataset_id": dataset_id, "seq": seq, "file_id": file_id} for file_id in file_ids],
+    )
+    d = tables.dataset
+    tx.execute(
+        update(d)
+        .where(d.c.dataset_id == dataset_id)
+        .values(
+            file_count=d.c.file_count - len(file_ids),
+            total_file_size=d.c.total_file_size - int(size or 0),
+        )
+    )
+    return len(file_ids)
+
+
+def leave_clusters(
+    tx: Tx,
+    dataset_id: DatasetId,
+    now: datetime,
+    *,
+    file_ids: Sequence[FileId] = (),
+    kind_items: tuple[ClusterKind, Sequence[str]] | None = None,
+) -> None:
+    """Take items out of all clusters, in the visible run and in one being staged; counts follow.
+
+    Either every item of the files, or the named items of one kind.
+    """
+    m, s = tables.membership, tables.cluster_state
+    where = [m.c.dataset_id == dataset_id]
+    if kind_items is not None:
+        where += [m.c.kind == kind_items[0], m.c.item_id.in_(kind_items[1])]
+    else:
+        where.append(m.c.file_id.in_(file_ids))
+    gone = tx.execute(select(m).where(*where)).all()
+    tx.execute(sql_delete(m).where(*where))
+    by_cluster = groupby(sorted(gone, key=_cluster_of), key=_cluster_of)
+    for (kind, cluster_id), rows in by_cluster:
+        left = list(rows)
+        here = (s.c.dataset_id == dataset_id, s.c.kind == kind, s.c.cluster_id == cluster_id)
+        for state in tx.execute(select(s).where(*here)).all():
+            members = [row for row in left if row.from_run <= state.from_run < row.to_run]
+            _shrink(tx, state, members, now)
+
+
+def _cluster_of(row: Any) -> tuple[str, str]:
+    return (row.kind, row.cluster_id)
+
+
+def _shrink(tx: Tx, state: Any, members: Sequence[Any], now: datetime) -> None:
+    """Lower the counts of one state row by members that have left, and find it another cover."""
+    if not members:
+        return
+    m, s, g = tables.membership, tables.cluster_state, tables.figure
+    inside = (
+        m.c.dataset_id == state.dataset_id,
+        m.c.kind == state.kind,
+        m.c.cluster_id == state.cluster_id,
+        m.c.from_run <= state.from_run,
+        m.c.to_run > state.from_run,
+    )
+    images = 0
+    for file_id in {row.file_id for row in members}:
+        stays = select(m.c.item_id).where(*inside, m.c.file_id == file_id).limit(1)
+        images += tx.scalar(stays) is None
+    cover = state.cover_item
+    if cover in {row.item_id for row in members}:
+        best = (
+            select(m.c.item_id)
+            .outerjoin(g, g.c.figure_id == m.c.item_id)
+            .where(*inside)
+            .order_by(g.c.quality.desc(), m.c.item_id)
+            .limit(1)
+        )
+        cover = tx.scalar(best) or ""
+    tx.execute(
+        update(s)
+        .where(
+            s.c.dataset_id == state.dataset_id,
+            s.c.kind == state.kind,
+            s.c.cluster_id == state.cluster_id,
+            s.c.from_run == state.from_run,
+        )
+        .values(
+            item_count=state.item_count - len(members),
+            image_count=state.image_count - images,
+            cover_item=cover,
+            updated_at=now,
+        )
+    )
+
+
+def _known(tx: Tx, dataset_id: DatasetId, uris: Sequence[str]) -> dict[str, Any]:
+    f = tables.file.c
+    query = select(f.file_id, f.uri, f.revision, f.attributes).where(
+        f.dataset_id == dataset_id, f.uri.in_(uris)
+    )
+    return {row.uri: row for row in tx.execute(query)}
+
+
+def _index_again(tx: Tx, row: Any, item: InputFile, seq: int, now: datetime) -> None:
+    tx.execute(
+        update(tables.file)
+        .where(tables.file.c.file_id == row.file_id)
+        .values(
+            revision=row.revision + 1,
+            seq=seq,
+            status=FileStatus.PENDING,
+            reason="",
+            attempts=0,
+            attributes={**row.attributes, **item.attributes},
+            updated_at=now,
+        )
+    )
+
+
+def _insert(
+    tx: Tx, dataset_id: DatasetId, items: Sequence[InputFile], seq: int, now: datetime
+) -> dict[str, tuple[str, int]]:
+    if not items:
+        return {}
+    rows = [
+        {
+            "file_id": str(uuid.uuid4()),
+            "dataset_id": dataset_id,
+            "uri": item.uri,
+            "revision": 1,
+            "seq": seq,
+            "status": FileStatus.PENDING,
+            "attributes": dict(item.attributes),
+            "exif": {},
+            "created_at": now,
+            "updated_at": now,
+        }
+        for item in items
+    ]
+    tx.execute(insert(tables.file), rows)
+    d = tables.dataset
+    tx.execute(
+        update(d).where(d.c.dataset_id == dataset_id).values(file_count=d.c.file_count + len(rows))
+    )
+    return {str(row["uri"]): (str(row["file_id"]), 1) for row in rows}
+
+
+def _files(tx: Tx, dataset_id: DatasetId, rows: Sequence[RowMapping]) -> list[File]:
+    figures = _figures(tx, dataset_id, [FileId(row["file_id"]) for row in rows])
+    return [_file(row, figures.get(FileId(row["file_id"]), ())) for row in rows]
+
+
+def _figures(
+    tx: Tx, dataset_id: DatasetId, file_ids: Sequence[FileId]
+) -> dict[FileId, tuple[Figure, ...]]:
+    g, m, d = tables.figure, tables.membership, tables.dataset
+    visible = tx.execute(
+        select(d.c.figure_run, d.c.figure_watermark).where(d.c.dataset_id == dataset_id)
+    ).first()
+    if visible is None or not file_ids:
+        return {}
+    query = (
+        select(g, m.c.cluster_id, m.c.confidence.label("cluster_confidence"))
+        .outerjoin(
+            m,
+            (m.c.dataset_id == g.c.dataset_id)
+            & (m.c.kind == ClusterKind.FIGURE)
+            & (m.c.item_id == g.c.figure_id)
+            & (m.c.from_run <= visible.figure_run)
+            & (m.c.to_run > visible.figure_run),
+        )
+        .where(g.c.file_id.in_(file_ids))
+        .order_by(g.c.left, g.c.top, g.c.figure_id)
+    )
+    found: dict[FileId, list[Figure]] = {}
+    for row in tx.execute(query).mappings():
+        processed = row["seq"] <= visible.figure_watermark
+        found.setdefault(FileId(row["file_id"]), []).append(_figure(row, processed))
+    return {file_id: tuple(figures) for file_id, figures in found.items()}
+
+
+def _figure(row: RowMapping, processed: bool) -> Figure:
+    cluster_id = row["cluster_id"]
+    if cluster_id is None:
+        cluster_id = NO_CLUSTER if processed else None
+    return Figure(
+        figure_id=FigureId(row["figure_id"]),
+        file_id=FileId(row["file_id"]),
+        box=Box(row["left"], row["top"], row["width"], row["height"]),
+        confidence=row["confidence"],
+        quality=row["quality"],
+        sharpness=row["sharpness"],
+        head_pose=HeadPose(row["pitch"], row["roll"], row["yaw"]),
+        cluster_id=None if cluster_id is None else ClusterId(cluster_id),
+        cluster_confidence=row["cluster_confidence"] or 0.0,
+    )
+
+
+def _file(row: RowMapping, figures: tuple[Figure, ...]) -> File:
+    return File(
+        file_id=FileId(row["file_id"]),
+        uri=row["uri"],
+        status=FileStatus(row["status"]),
+        reason=row["reason"],
+        attributes=row["attributes"],
+        stat=SourceStat(
+            size=row["size"],
+            etag=row["etag"],
+            modified_at=row["modified_at"],
+            content_hash=row["content_hash"],
+        ),
+        content_type=row["content_type"],
+        width=row["width"],
+        height=row["height"],
+        orientation=row["orientation"],
+        image_score=row["image_score"],
+        produce_time=row["produce_time"],
+        lat_long=row["lat_long"],
+        exif=row["exif"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        figures=figures,
+    )

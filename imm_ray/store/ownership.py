@@ -1,0 +1,112 @@
+"""Who may write a dataset's results: one owner, fenced by an epoch.
+
+The epoch alone decides: every transaction of an owner checks it (`check`), and an owner whose epoch
+is old commits nothing. The lease only says when *another* cluster generation may take over; it is
+counted by the database's clock, so hosts whose clocks differ agree.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Float, func, insert, literal, select, update
+
+from imm_ray.model import DatasetId
+from imm_ray.store import tables
+from imm_ray.store.database import Tx
+
+LEASE_S = 10.0
+RENEW_S = 3.0
+
+
+class Fenced(Exception):
+    """Another owner has taken the dataset; this one must stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Proof of ownership, carried by every transaction of the owner."""
+
+    dataset_id: DatasetId
+    epoch: int
+
+
+def place(tx: Tx, dataset_id: DatasetId, host: str) -> str:
+    """Return the owner host of a dataset, making ``host`` the one if there is none."""
+    o = tables.ownership
+    found = tx.scalar(select(o.c.host).where(o.c.dataset_id == dataset_id))
+    if found is None:
+        tx.execute(insert(o).values(dataset_id=dataset_id, host=host))
+        return host
+    return str(found)
+
+
+def find(tx: Tx, dataset_id: DatasetId) -> str | None:
+    """Return the owner host of a dataset, None if it has none yet."""
+    o = tables.ownership.c
+    return tx.scalar(select(o.host).where(o.dataset_id == dataset_id))
+
+
+def take(tx: Tx, dataset_id: DatasetId, host: str, generation: int) -> Lease:
+    """Become the owner: raise the epoch, so that every earlier owner is fenced.
+
+    The same generation re-takes at once (an actor that restarted), a newer one too (a cluster that
+    replaces another); an older one only when the lease is over.
+
+    Raises
+    ------
+    Fenced
+        A newer generation holds the lease, or the dataset was deleted.
+    """
+    o = tables.ownership
+    now = _now()
+    if (
+        tx.scalar(select(tables.dataset.c.seq).where(tables.dataset.c.dataset_id == dataset_id))
+        is None
+    ):
+        raise Fenced(f"dataset {dataset_id} does not exist")
+    place(tx, dataset_id, host)
+    taken = tx.execute(
+        update(o)
+        .where(
+            o.c.dataset_id == dataset_id,
+            (o.c.generation <= generation) | (func.coalesce(o.c.lease_until, 0.0) < now),
+        )
+        .values(host=host, epoch=o.c.epoch + 1, generation=generation, lease_until=now + LEASE_S)
+    )
+    if taken.rowcount != 1:
+        raise Fenced(f"dataset {dataset_id} belongs to a newer cluster than {generation}")
+    epoch = tx.scalar(select(o.c.epoch).where(o.c.dataset_id == dataset_id))
+    return Lease(dataset_id, int(epoch or 0))
+
+
+def check(tx: Tx, lease: Lease) -> None:
+    """Make the transaction the owner's: it holds the row until the end.
+
+    Raises
+    ------
+    Fenced
+        The epoch has moved on, or the dataset is gone.
+    """
+    o = tables.ownership.c
+    query = select(o.epoch).where(o.dataset_id == lease.dataset_id).with_for_update()
+    epoch = tx.scalar(query)
+    if epoch != lease.epoch:
+        raise Fenced(f"dataset {lease.dataset_id} is at epoch {epoch}, this owner at {lease.epoch}")
+
+
+def renew(tx: Tx, lease: Lease) -> None:
+    """Extend the lease.
+
+    Raises
+    ------
+    Fenced
+    """
+    check(tx, lease)
+    o = tables.ownership
+    tx.execute(
+        update(o).where(o.c.dataset_id == lease.dataset_id).values(lease_until=_now() + LEASE_S)
+    )
+
+
+def _now() -> ColumnElement[float]:
+    """Return the database's clock in seconds since 1970."""
+    return (func.julianday("now", type_=Float) - literal(2440587.5)) * literal(86400.0)

@@ -1,0 +1,134 @@
+"""Projects."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import func, insert, select
+
+from imm_ray.errors import LimitExceeded, ResourceAlreadyExists, ResourceNotFound, StatusConflict
+from imm_ray.model import Project, Quotas
+from imm_ray.store import tables
+from imm_ray.store.database import Tx
+
+MAX_PROJECTS = 100
+"""Per account, IMM's default quota."""
+
+
+def create(tx: Tx, project: Project) -> None:
+    """Store a new project.
+
+    Raises
+    ------
+    ResourceAlreadyExists
+        The account has a project of that name.
+    LimitExceeded
+        The account has `MAX_PROJECTS` projects.
+    """
+    mine = tables.project.c.account == project.account
+    if tx.scalar(select(tables.project.c.name).where(mine, tables.project.c.name == project.name)):
+        raise ResourceAlreadyExists.of("project")
+    if (
+        tx.scalar(select(func.count()).select_from(tables.project).where(mine)) or 0
+    ) >= MAX_PROJECTS:
+        raise LimitExceeded(f"An account may have {MAX_PROJECTS} projects.")
+    tx.execute(
+        insert(tables.project).values(
+            account=project.account,
+            name=project.name,
+            service_role=project.service_role,
+            template_id=project.template_id,
+            description=project.description,
+            tags=dict(project.tags),
+            quotas=asdict(project.quotas),
+            max_dataset_count=project.max_dataset_count,
+            created_at=project.created_at,
+            updated_at=project.updated_at,
+        )
+    )
+
+
+def get(tx: Tx, account: str, name: str) -> Project:
+    """Return the project with the counts of its datasets.
+
+    Raises
+    ------
+    ResourceNotFound
+    """
+    found = page(tx, account, name=name, limit=1)
+    if not found:
+        raise ResourceNotFound.of("project")
+    return found[0]
+
+
+def page(
+    tx: Tx,
+    account: str,
+    *,
+    limit: int,
+    after: str = "",
+    prefix: str = "",
+    name: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> list[Project]:
+    """Return at most ``limit`` projects in the order of their names, the first after ``after``."""
+    p, d = tables.project, tables.dataset
+    sums = (
+        select(
+            d.c.project,
+            func.count().label("dataset_count"),
+            func.sum(d.c.file_count).label("file_count"),
+            func.sum(d.c.total_file_size).label("total_file_size"),
+        )
+        .where(d.c.account == account)
+        .group_by(d.c.project)
+        .subquery()
+    )
+    query = (
+        select(p, sums.c.dataset_count, sums.c.file_count, sums.c.total_file_size)
+        .outerjoin(sums, sums.c.project == p.c.name)
+        .where(p.c.account == account, p.c.name > after)
+        .order_by(p.c.name)
+        .limit(limit)
+    )
+    if name:
+        query = query.where(p.c.name == name)
+    if prefix:
+        query = query.where(func.substr(p.c.name, 1, len(prefix)) == prefix)  # LIKE ignores case
+    for key, value in (tags or {}).items():
+        query = query.where(p.c.tags[key].as_string() == value)
+    return [_project(row) for row in tx.execute(query).mappings()]
+
+
+def delete(tx: Tx, account: str, name: str) -> None:
+    """Delete an empty project.
+
+    Raises
+    ------
+    ResourceNotFound
+    StatusConflict
+        It still has datasets.
+    """
+    if get(tx, account, name).dataset_count:
+        raise StatusConflict("cannot delete when sub resoures exist")  # IMM's own spelling
+    p = tables.project
+    tx.execute(sql_delete(p).where(p.c.account == account, p.c.name == name))
+
+
+def _project(row: Any) -> Project:
+    return Project(
+        account=row["account"],
+        name=row["name"],
+        service_role=row["service_role"],
+        template_id=row["template_id"],
+        description=row["description"],
+        tags=row["tags"],
+        quotas=Quotas(**row["quotas"]),
+        max_dataset_count=row["max_dataset_count"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        dataset_count=row["dataset_count"] or 0,
+        file_count=int(row["file_count"] or 0),
+        total_file_size=int(row["total_file_size"] or 0),
+    )

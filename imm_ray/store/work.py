@@ -1,0 +1,85 @@
+"""What is left to do: for admission, for the owner, and for the janitor."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, select, union, update
+
+from imm_ray.model import DatasetId, FileId, FileStatus, TaskStatus
+from imm_ray.store import tables
+from imm_ray.store.database import Tx
+from imm_ray.store.ownership import Lease, check
+
+
+def pending_of_dataset(tx: Tx, dataset_id: DatasetId) -> int:
+    """Return the files to index plus the tasks to run of a dataset."""
+    f, t = tables.file.c, tables.task.c
+    files = select(func.count()).where(f.dataset_id == dataset_id, f.status == FileStatus.PENDING)
+    tasks = select(func.count()).where(t.dataset_id == dataset_id, t.status == TaskStatus.RUNNING)
+    return int(tx.scalar(files) or 0) + int(tx.scalar(tasks) or 0)
+
+
+def pending_of_account(tx: Tx, account: str) -> int:
+    """Return the files to index plus the tasks to run of an account."""
+    f, t, d = tables.file.c, tables.task.c, tables.dataset.c
+    mine = select(d.dataset_id).where(d.account == account)
+    files = select(func.count()).where(f.dataset_id.in_(mine), f.status == FileStatus.PENDING)
+    tasks = select(func.count()).where(t.dataset_id.in_(mine), t.status == TaskStatus.RUNNING)
+    return int(tx.scalar(files) or 0) + int(tx.scalar(tasks) or 0)
+
+
+def datasets_with_work(tx: Tx) -> list[DatasetId]:
+    """Return the datasets with files to index, tasks to run or deletes to mend."""
+    f, t, d, x = tables.file.c, tables.task.c, tables.dataset.c, tables.tombstone.c
+    behind = select(x.dataset_id).join(
+        tables.dataset, (d.dataset_id == x.dataset_id) & (x.seq > d.mended_seq)
+    )
+    query = union(
+        select(f.dataset_id).where(f.status == FileStatus.PENDING),
+        select(t.dataset_id).where(t.status == TaskStatus.RUNNING),
+        behind,
+    )
+    return [DatasetId(row[0]) for row in tx.execute(query)]
+
+
+def deleted_since(tx: Tx, dataset_id: DatasetId, seq: int) -> list[tuple[FileId, int]]:
+    """Return (file id, seq) of files deleted after ``seq``, in order."""
+    x = tables.tombstone.c
+    query = (
+        select(x.file_id, x.seq)
+        .where(x.dataset_id == dataset_id, x.seq > seq)
+        .order_by(x.seq, x.file_id)
+    )
+    return [(FileId(row.file_id), row.seq) for row in tx.execute(query)]
+
+
+def mended(tx: Tx, lease: Lease, seq: int) -> None:
+    """Record that the owner's index knows every delete up to ``seq``."""
+    check(tx, lease)
+    d = tables.dataset
+    tx.execute(update(d).where(d.c.dataset_id == lease.dataset_id).values(mended_seq=seq))
+
+
+def forget_tombstones(tx: Tx, lease: Lease, *, limit: int) -> int:
+    """Delete tombstones that the owner has mended and that both kinds of runs have covered."""
+    check(tx, lease)
+    x, d = tables.tombstone, tables.dataset.c
+    covered = select(func.min(d.mended_seq, d.figure_watermark, d.similar_watermark)).where(
+        d.dataset_id == lease.dataset_id
+    )
+    old = (
+        select(x.c.file_id)
+        .where(x.c.dataset_id == lease.dataset_id, x.c.seq <= covered.scalar_subquery())
+        .limit(limit)
+    )
+    return tx.execute(
+        delete(x).where(x.c.dataset_id == lease.dataset_id, x.c.file_id.in_(old))
+    ).rowcount
+
+
+def ids_exist(tx: Tx, dataset_ids: Sequence[DatasetId]) -> set[DatasetId]:
+    """Return those of the datasets that still exist."""
+    d = tables.dataset.c
+    return {
+        DatasetId(row[0])
+        for row in tx.execute(select(d.dataset_id).where(d.dataset_id.in_(dataset_ids)))
+    }

@@ -1,0 +1,24 @@
+"""Fixtures for all tests, and the rule which missing parts are a failure instead of a skip."""
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def missing(part: str, why: str) -> NoReturn:
+    """Skip the test, or fail it where ``IMM_RAY_REQUIRE`` says that ``part`` must be there."""
+    if part in os.environ.get("IMM_RAY_REQUIRE", "").split(","):
+        pytest.fail(f"{part} is required by IMM_RAY_REQUIRE, but {why}")
+    pytest.skip(f"needs {part}: {why}")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference material beside the repository."""
+    if not (SHARED / "data").is_dir():
+        missing("shared", f"there is no reference folder at {SHARED.name}/ beside the repository")
+    return SHARED
