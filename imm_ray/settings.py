@@ -1,8 +1,8 @@
 """Settings: one frozen, validated value for the whole service.
 
 They come, in this order of strength, from arguments (flags), environment variables
-(``IMM_RAY_SERVER__PORT=9000``: sections joined by ``__``), and the TOML or YAML file. An unknown key is
-an error: a misspelt setting must not be ignored.
+(``IMM_RAY_SERVER__PORT=9000``: sections joined by ``__``), and the TOML or YAML file. An unknown
+key is an error: a misspelt setting must not be ignored.
 """
 
 import os
@@ -35,6 +35,14 @@ class Server(_Section):
         (), description="further values of the Host header to accept, besides host:port"
     )
     behind_tls_proxy: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _whole_pair(self) -> "Server":
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("server.tls_cert and server.tls_key: give both or neither")
+        return self
 
 
 class User(_Section):
@@ -126,6 +134,13 @@ class Notifications(_Section):
     max_retry_s: float = Field(600.0, gt=0)
 
 
+class Owners(_Section):
+    """The actors that own datasets."""
+
+    hosts: int = Field(1, ge=1, description="owner processes; datasets are spread over them")
+    idle_s: float = Field(600.0, gt=0, description="a quiet dataset leaves memory after this")
+
+
 class Tasks(_Section):
     """Life of tasks."""
 
@@ -165,6 +180,7 @@ class Settings(BaseSettings):
     clustering: Clustering = Clustering()
     index: Index = Index()
     notifications: Notifications = Notifications()
+    owners: Owners = Owners()
     tasks: Tasks = Tasks()
     limits: Limits = Limits()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, RowMapping, select
 
-from imm_ray.model import Box, ClusterId, ClusterKind, DatasetId, FigureId, FileId
+from imm_ray.model import Box, ClusterId, ClusterKind, DatasetId, FigureId, FileId, HeadPose
 from imm_ray.store import tables
 from imm_ray.store.database import Database
 from imm_ray.store.results import StoredFigure, StoredImage, from_blob
@@ -32,7 +32,7 @@ def figures(database: Database, dataset_id: DatasetId) -> Iterator[StoredFigure]
             seq=row["seq"],
             box=Box(row["left"], row["top"], row["width"], row["height"]),
             quality=row["quality"],
-            pose=(row["pitch"], row["roll"], row["yaw"]),
+            head_pose=HeadPose(row["pitch"], row["roll"], row["yaw"]),
             vector=from_blob(row["vector"]),
         )
 

@@ -5,6 +5,7 @@ is old commits nothing. The lease only says when *another* cluster generation ma
 counted by the database's clock, so hosts whose clocks differ agree.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Float, func, insert, literal, select, update
@@ -21,6 +22,10 @@ class Fenced(Exception):
     """Another owner has taken the dataset; this one must stop."""
 
 
+class DatasetGone(Fenced):
+    """The dataset was deleted: its engine ends, its host goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """Proof of ownership, carried by every transaction of the owner."""
@@ -29,14 +34,18 @@ class Lease:
     epoch: int
 
 
-def place(tx: Tx, dataset_id: DatasetId, host: str) -> str:
-    """Return the owner host of a dataset, making ``host`` the one if there is none."""
+def place(tx: Tx, dataset_id: DatasetId, hosts: Sequence[str]) -> str:
+    """Return a dataset's owner host; if it has none, it gets the one with the fewest datasets."""
     o = tables.ownership
-    found = tx.scalar(select(o.c.host).where(o.c.dataset_id == dataset_id))
-    if found is None:
-        tx.execute(insert(o).values(dataset_id=dataset_id, host=host))
-        return host
-    return str(found)
+    found = find(tx, dataset_id)
+    if found is not None:
+        return found
+    loads = {
+        row[0]: row[1] for row in tx.execute(select(o.c.host, func.count()).group_by(o.c.host))
+    }
+    host = min(hosts, key=lambda name: loads.get(name, 0))
+    tx.execute(insert(o).values(dataset_id=dataset_id, host=host))
+    return host
 
 
 def find(tx: Tx, dataset_id: DatasetId) -> str | None:
@@ -62,8 +71,8 @@ def take(tx: Tx, dataset_id: DatasetId, host: str, generation: int) -> Lease:
         tx.scalar(select(tables.dataset.c.seq).where(tables.dataset.c.dataset_id == dataset_id))
         is None
     ):
-        raise Fenced(f"dataset {dataset_id} does not exist")
-    place(tx, dataset_id, host)
+        raise DatasetGone(f"dataset {dataset_id} does not exist")
+    place(tx, dataset_id, [host])
     taken = tx.execute(
         update(o)
         .where(
@@ -89,8 +98,22 @@ def check(tx: Tx, lease: Lease) -> None:
     o = tables.ownership.c
     query = select(o.epoch).where(o.dataset_id == lease.dataset_id).with_for_update()
     epoch = tx.scalar(query)
+    if epoch is None:
+        raise DatasetGone(f"dataset {lease.dataset_id} does not exist")
     if epoch != lease.epoch:
         raise Fenced(f"dataset {lease.dataset_id} is at epoch {epoch}, this owner at {lease.epoch}")
+
+
+def release(tx: Tx, lease: Lease) -> None:
+    """End the lease at once, so that any cluster may take over.
+
+    Raises
+    ------
+    Fenced
+    """
+    check(tx, lease)
+    o = tables.ownership
+    tx.execute(update(o).where(o.c.dataset_id == lease.dataset_id).values(lease_until=0.0))
 
 
 def renew(tx: Tx, lease: Lease) -> None:

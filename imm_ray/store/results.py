@@ -17,6 +17,7 @@ from imm_ray.model import (
     FigureId,
     FileId,
     FileStatus,
+    HeadPose,
     ImageAnalysis,
     Indexed,
     Outcome,
@@ -63,7 +64,7 @@ class StoredFigure:
     seq: int
     box: Box
     quality: float
-    pose: tuple[float, float, float]
+    head_pose: HeadPose
     vector: Vector
 
 
@@ -225,7 +226,7 @@ def _replace_items(
             seq=seq,
             box=face.box,
             quality=face.quality,
-            pose=(face.head_pose.pitch, face.head_pose.roll, face.head_pose.yaw),
+            head_pose=face.head_pose,
             vector=face.vector,
         )
         for figure_id, face in zip(ids, faces, strict=True)

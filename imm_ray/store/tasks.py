@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Select, and_, delete, func, insert, literal, or_, select, update
 
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import DatasetId, JsonObject, Message, Task, TaskId, TaskStatus, TaskType
@@ -95,7 +95,7 @@ def page(
     key: Any = {
         "task_id": t.task_id,
         "started_at": t.started_at,
-        "ended_at": func.coalesce(t.ended_at, epoch, type_=t.ended_at.type),
+        "ended_at": func.coalesce(t.ended_at, literal(epoch, t.ended_at.type)),
     }[sort]
     query = _filtered(select(tables.task), wanted).where(
         t.account == account, t.project == project, t.started_at >= alive_since

@@ -1,0 +1,1 @@
+"""Ray: plain classes that become actors and deployments here, and nowhere else."""

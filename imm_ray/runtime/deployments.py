@@ -1,0 +1,45 @@
+"""Prepares the database and assembles the deployments of one cluster."""
+
+from ray import serve
+from ray.serve import Application
+
+from imm_ray.runtime.embedder import Embedder
+from imm_ray.runtime.ingress import Ingress
+from imm_ray.runtime.names import EMBEDDER, INGRESS
+from imm_ray.settings import Settings
+from imm_ray.store import constants, migrate
+from imm_ray.store.database import Database
+
+_HEADROOM = 1000
+"""Serve's own request limits are a safety net far above ours, which answer in IMM's words."""
+
+
+def prepare(settings: Settings) -> int:
+    """Bring the database to the current schema; return the cluster's generation number."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.store_url, busy_timeout_s=settings.store.busy_timeout_s)
+    try:
+        migrate.upgrade(database)
+        with database.write() as tx:
+            return constants.next_generation(tx)
+    finally:
+        database.close()
+
+
+def assemble(settings: Settings, generation: int) -> Application:
+    """Return the Serve application: the ingress, and the embedder that it brings along."""
+    actor = {"num_cpus": 0}
+    embedder = serve.deployment(
+        name=EMBEDDER,
+        num_replicas=settings.models.replicas,
+        max_ongoing_requests=_HEADROOM,
+        ray_actor_options=actor,
+    )(Embedder)
+    ingress = serve.deployment(
+        name=INGRESS,
+        num_replicas=1,
+        max_ongoing_requests=_HEADROOM,
+        ray_actor_options=actor,
+    )(serve.ingress()(Ingress))
+    app: Application = ingress.bind(settings, generation, embedder.bind(settings))
+    return app

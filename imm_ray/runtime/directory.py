@@ -1,0 +1,66 @@
+"""Finds, or makes, the actor that owns a dataset, and rings its doorbell."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import RayError
+
+from imm_ray.errors import ImmError
+from imm_ray.model import DatasetId
+from imm_ray.runtime.names import NAMESPACE, owner_hosts
+from imm_ray.runtime.owner import OwnerHost
+from imm_ray.settings import Settings
+from imm_ray.store import ownership
+from imm_ray.store.database import Database
+
+_MAX_CALLS = 1000
+
+_log = structlog.get_logger(__name__)
+
+
+class Directory:
+    """Maps datasets to owner actors through the ownership rows."""
+
+    def __init__(self, database: Database, settings: Settings, generation: int) -> None:
+        self._database = database
+        self._settings = settings
+        self._generation = generation
+        self._hosts = owner_hosts(settings.owners.hosts)
+        self._host_of: dict[DatasetId, str] = {}
+        self._actors: dict[str, Any] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="imm-ray-bell")
+        self._actor_class: Any = ray.remote(num_cpus=0, max_restarts=-1)(OwnerHost)
+
+    def ring(self, dataset_id: DatasetId) -> None:
+        """Tell the dataset's owner that there is work. Best effort: the steward rings again."""
+        self._thread.submit(self._ring, dataset_id)
+
+    def _ring(self, dataset_id: DatasetId) -> None:
+        try:
+            self._actor(self._host(dataset_id)).ring.remote(dataset_id)
+        except (RayError, ImmError) as error:
+            self._actors.clear()
+            _log.warning("doorbell lost", dataset_id=dataset_id, why=str(error))
+
+    def _host(self, dataset_id: DatasetId) -> str:
+        host = self._host_of.get(dataset_id)
+        if host is None:
+            with self._database.write() as tx:
+                host = ownership.place(tx, dataset_id, self._hosts)
+            self._host_of[dataset_id] = host
+        return host
+
+    def _actor(self, host: str) -> Any:
+        actor = self._actors.get(host)
+        if actor is None:
+            options = self._actor_class.options(
+                name=host,
+                namespace=NAMESPACE,
+                lifetime="detached",
+                get_if_exists=True,
+                max_concurrency=_MAX_CALLS,
+            )
+            actor = self._actors[host] = options.remote(host, self._settings, self._generation)
+        return actor

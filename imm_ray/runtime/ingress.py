@@ -1,0 +1,43 @@
+"""The Ingress deployment: the API over HTTP, stateless."""
+
+from typing import Any
+
+from imm_ray.api.asgi import AsgiApp, accepted_hosts, build_asgi
+from imm_ray.api.keyring import KeyRing
+from imm_ray.api.service import ImmService
+from imm_ray.runtime.clock import utc_now
+from imm_ray.runtime.directory import Directory
+from imm_ray.runtime.logging import configure_logging
+from imm_ray.settings import Settings
+from imm_ray.store import constants
+from imm_ray.store.database import Database
+from imm_ray.store.migrate import require_current
+from imm_ray.store.writer import GroupWriter
+
+
+class Ingress:
+    """One replica. In embedded mode there is one, so that all writes share its group commits."""
+
+    def __init__(self, settings: Settings, generation: int, *_dependencies: Any) -> None:
+        configure_logging()
+        busy = settings.store.busy_timeout_s
+        database = Database(settings.store_url, busy_timeout_s=busy)
+        require_current(database)
+        relaxed = Database(settings.store_url, busy_timeout_s=busy, relaxed=True)
+        with database.write() as tx:
+            secret = constants.secret(tx)
+        self._service = ImmService(
+            settings,
+            KeyRing.of_users(settings.auth.users),
+            database=database,
+            writer=GroupWriter(database),
+            relaxed=GroupWriter(relaxed, name="nonces"),
+            secret=secret,
+            clock=utc_now,
+            ring=Directory(database, settings, generation).ring,
+        )
+        self._hosts = accepted_hosts(settings.server, settings.server.port)
+
+    def __serve_build_asgi_app__(self) -> AsgiApp:
+        """Return the ASGI application (Ray Serve asks for it after the constructor)."""
+        return build_asgi(self._service, self._hosts)

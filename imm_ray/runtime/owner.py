@@ -1,0 +1,145 @@
+"""The actor that owns datasets: one engine each, one lease each."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterable
+
+import structlog
+
+from imm_ray.api.notification import NotificationBuilder
+from imm_ray.dataset.assembly import open_engine
+from imm_ray.dataset.engine import DatasetEngine, Notices
+from imm_ray.dataset.service import DatasetService
+from imm_ray.model import DatasetId
+from imm_ray.runtime.clock import utc_now
+from imm_ray.runtime.embedder_port import ServeEmbedder
+from imm_ray.runtime.logging import configure_logging
+from imm_ray.settings import Settings
+from imm_ray.store import ownership
+from imm_ray.store.database import Database
+from imm_ray.store.ownership import RENEW_S, DatasetGone, Fenced, Lease
+
+FENCED_EXIT = 17
+_PATIENCE_S = 60.0  # an owner has no client waiting: better late than a restart
+_MAX_BACKOFF_S = 30.0
+
+_log = structlog.get_logger(__name__)
+
+
+class OwnerHost:
+    """Hosts the engines of many datasets.
+
+    Notes
+    -----
+    When another owner has taken one of its datasets, the process exits: what it holds in memory may
+    be old in ways that it can not see. An engine that fails for another reason is opened anew from
+    the store, after a pause that doubles.
+    """
+
+    def __init__(self, name: str, settings: Settings, generation: int) -> None:
+        configure_logging()
+        self._name = name
+        self._settings = settings
+        self._generation = generation
+        self._database = Database(settings.store_url, busy_timeout_s=_PATIENCE_S)
+        messages = NotificationBuilder(settings.server.region)
+        self._notices = Notices(task=messages.task, request=messages.index_request)
+        self._embedder = ServeEmbedder()
+        self._services: dict[DatasetId, DatasetService] = {}
+        self._running: dict[DatasetId, asyncio.Task[None]] = {}
+        self._leases = _Leases(self._database)
+
+    async def ring(self, dataset_id: DatasetId) -> None:
+        """Look for work of a dataset."""
+        if (service := self._services.get(dataset_id)) is not None:
+            service.ring()
+        elif dataset_id not in self._running:
+            self._running[dataset_id] = asyncio.create_task(self._keep(dataset_id))
+
+    async def owned(self) -> list[DatasetId]:
+        """Return the datasets whose engines are in memory."""
+        return sorted(self._services)
+
+    async def _keep(self, dataset_id: DatasetId) -> None:
+        """Serve a dataset until it rests for long or is gone."""
+        backoff_s = 1.0
+        try:
+            while True:
+                try:
+                    return await self._serve(dataset_id)
+                except DatasetGone:
+                    return None
+                except Fenced as error:
+                    _log.error("fenced", host=self._name, why=str(error))
+                    os._exit(FENCED_EXIT)
+                except Exception:  # noqa: BLE001 - the store has all that counts; start over from it
+                    _log.exception("engine failed", dataset_id=dataset_id, pause_s=backoff_s)
+                    await asyncio.sleep(backoff_s)
+                    backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
+        finally:
+            self._running.pop(dataset_id, None)
+
+    async def _serve(self, dataset_id: DatasetId) -> None:
+        lease, engine = await asyncio.to_thread(self._take, dataset_id)
+        service = DatasetService(engine, self._embedder)
+        self._services[dataset_id] = service
+        self._leases.add(lease)
+        try:
+            await service.run(idle_s=self._settings.owners.idle_s)
+            await asyncio.to_thread(self._release, lease)
+        finally:
+            self._leases.remove(lease)
+            del self._services[dataset_id]
+            service.close()
+
+    def _take(self, dataset_id: DatasetId) -> tuple[Lease, DatasetEngine]:
+        with self._database.write() as tx:
+            lease = ownership.take(tx, dataset_id, self._name, self._generation)
+        engine = open_engine(
+            self._database, lease, self._settings, notices=self._notices, clock=utc_now
+        )
+        _log.info("dataset taken", dataset_id=dataset_id, epoch=lease.epoch, host=self._name)
+        return lease, engine
+
+    def _release(self, lease: Lease) -> None:
+        with self._database.write() as tx:
+            ownership.release(tx, lease)
+
+
+class _Leases:
+    """Renews leases from a thread of its own, which nothing else can hold up."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._held: dict[DatasetId, Lease] = {}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._loop, name="imm-ray-leases", daemon=True).start()
+
+    def add(self, lease: Lease) -> None:
+        """Renew the lease from now on."""
+        with self._lock:
+            self._held[lease.dataset_id] = lease
+
+    def remove(self, lease: Lease) -> None:
+        """Renew it no more."""
+        with self._lock:
+            self._held.pop(lease.dataset_id, None)
+
+    def _loop(self) -> None:
+        ticker = threading.Event()
+        while not ticker.wait(RENEW_S):
+            with self._lock:
+                held = list(self._held.values())
+            self._renew(held)
+
+    def _renew(self, held: Iterable[Lease]) -> None:
+        for lease in held:
+            try:
+                with self._database.write() as tx:
+                    ownership.renew(tx, lease)
+            except DatasetGone:
+                self.remove(lease)
+            except Fenced as error:
+                _log.error("fenced", why=str(error))
+                os._exit(FENCED_EXIT)

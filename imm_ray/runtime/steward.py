@@ -1,0 +1,76 @@
+"""The steward: delivers notifications, rings forgotten doorbells, throws away what is old."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from imm_ray.runtime.clock import utc_now
+from imm_ray.runtime.directory import Directory
+from imm_ray.runtime.dispatcher import Dispatcher
+from imm_ray.runtime.logging import configure_logging
+from imm_ray.settings import Settings
+from imm_ray.store import nonces, tasks, work
+from imm_ray.store.database import Database
+
+_DELIVER_S = 0.5
+_RING_S = 5.0
+_PURGE_S = 60.0
+_PURGED_AT_ONCE = 500
+
+_log = structlog.get_logger(__name__)
+
+
+class Steward:
+    """Does the chores of a cluster; one actor, safe to run twice.
+
+    Each chore runs on a thread of its own, so that a slow notification endpoint delays no doorbell.
+    """
+
+    def __init__(self, settings: Settings, generation: int) -> None:
+        configure_logging()
+        self._settings = settings
+        self._database = Database(settings.store_url)
+        self._directory = Directory(self._database, settings, generation)
+        self._dispatcher = Dispatcher(self._database, settings.notifications, utc_now)
+        for name, chore, every_s in (
+            ("deliver", self._deliver, _DELIVER_S),
+            ("ring", self._ring, _RING_S),
+            ("purge", self._purge, _PURGE_S),
+        ):
+            threading.Thread(
+                target=_repeat, args=(name, chore, every_s), name=f"imm-ray-{name}", daemon=True
+            ).start()
+
+    async def ready(self) -> None:
+        """Return once the chores run."""
+        await asyncio.sleep(0)
+
+    def _deliver(self) -> None:
+        while self._dispatcher.deliver_due():
+            pass
+
+    def _ring(self) -> None:
+        with self._database.read() as tx:
+            waiting = work.datasets_with_work(tx)
+        for dataset_id in waiting:
+            self._directory.ring(dataset_id)
+
+    def _purge(self) -> None:
+        now = utc_now()
+        alive_since = now - timedelta(days=self._settings.tasks.retention_days)
+        with self._database.write() as tx:
+            nonces.purge(tx, now)
+            tasks.purge(tx, alive_since, limit=_PURGED_AT_ONCE)
+
+
+def _repeat(name: str, chore: Callable[[], None], every_s: float) -> None:
+    ticker = threading.Event()
+    while True:
+        try:
+            chore()
+        except Exception:  # noqa: BLE001 - a chore that failed is done again; its work is in the store
+            _log.exception("chore failed", chore=name)
+        ticker.wait(every_s)

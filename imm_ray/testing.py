@@ -1,0 +1,304 @@
+"""Doubles that ship: the whole service in one process without Ray, a clock, an embedder.
+
+For tests of programs that use the API, and for our own.
+"""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import uvicorn
+
+from imm_ray.api.asgi import accepted_hosts, build_asgi
+from imm_ray.api.keyring import KeyRing
+from imm_ray.api.notification import NotificationBuilder
+from imm_ray.api.service import ImmService
+from imm_ray.dataset.assembly import open_engine
+from imm_ray.dataset.engine import Notices
+from imm_ray.dataset.ports import Embedder
+from imm_ray.dataset.service import DatasetService
+from imm_ray.model import (
+    Box,
+    DatasetId,
+    DetectedFace,
+    HeadPose,
+    ImageAnalysis,
+    Indexed,
+    Outcome,
+    Refused,
+    Source,
+    SourceStat,
+    Vector,
+)
+from imm_ray.settings import Settings, load_settings
+from imm_ray.store import constants, migrate, outbox, ownership, work
+from imm_ray.store.database import Database
+from imm_ray.store.ownership import DatasetGone
+from imm_ray.store.writer import GroupWriter
+
+ACCESS_KEY_ID = "testak"
+ACCESS_KEY_SECRET = "testsecret"
+
+_POLL_S = 0.005
+
+
+class ManualClock:
+    """A clock that moves only when told."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self.now = now or datetime(2026, 11, 21, 22, 7, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        """Move the time forward."""
+        self.now += by
+
+
+def wall_clock() -> datetime:
+    """Return the real time."""
+    return datetime.now(UTC)
+
+
+def random_vector(seed: str, dimension: int) -> Vector:
+    """Return a unit vector that follows from ``seed`` alone."""
+    digest = hashlib.sha256(seed.encode()).digest()
+    wide = np.random.default_rng(list(digest)).standard_normal(dimension)
+    vector: Vector = (wide / np.linalg.norm(wide)).astype(np.float16)
+    return vector
+
+
+def near(vector: Vector, seed: str, cosine: float) -> Vector:
+    """Return a unit vector at ``cosine`` to ``vector``; ``seed`` says in which direction."""
+    base = vector.astype(np.float64)
+    base /= np.linalg.norm(base)
+    other = random_vector(seed, len(vector)).astype(np.float64)
+    other -= other @ base * base
+    other /= np.linalg.norm(other)
+    vector_near: Vector = (cosine * base + np.sqrt(1 - cosine**2) * other).astype(np.float16)
+    return vector_near
+
+
+def face(vector: Vector, *, left: int = 0, quality: float = 0.95) -> DetectedFace:
+    """Return a good frontal face of 100 x 100 pixels."""
+    return DetectedFace(
+        box=Box(left, 0, 100, 100),
+        confidence=0.99,
+        quality=quality,
+        sharpness=0.9,
+        head_pose=HeadPose(0.0, 0.0, 0.0),
+        vector=vector,
+    )
+
+
+def picture(
+    name: str, *faces: DetectedFace, vector: Vector | None = None, score: float = 0.5
+) -> Indexed:
+    """Return the outcome of a 640 x 480 JPEG with these faces."""
+    return Indexed(
+        stat=SourceStat(
+            size=1000, etag=name, content_hash=hashlib.sha256(name.encode()).hexdigest()
+        ),
+        content_type="image/jpeg",
+        analysis=ImageAnalysis(
+            width=640,
+            height=480,
+            orientation=1,
+            content_type="image/jpeg",
+            faces=faces,
+            vector=vector,
+            image_score=score,
+        ),
+    )
+
+
+class FakeEmbedder:
+    """An embedder whose answers are given in advance; a URI it does not know is Refused.
+
+    ``calls`` holds the URIs of every call. A ``hook`` that raises makes a call fail.
+    """
+
+    def __init__(self, outcomes: Mapping[str, Outcome] | None = None) -> None:
+        self.outcomes: dict[str, Outcome] = dict(outcomes or {})
+        self.calls: list[list[str]] = []
+        self.hook: Callable[[Sequence[Source]], None] = lambda sources: None
+
+    async def embed(self, sources: Sequence[Source]) -> Sequence[Outcome]:
+        """Return the prepared outcomes."""
+        self.calls.append([source.uri for source in sources])
+        self.hook(sources)
+        missing = Refused("File does not exist.")
+        return [self.outcomes.get(source.uri, missing) for source in sources]
+
+
+class LocalImm:
+    """The whole service in this process, without Ray: HTTP on loopback, engines on threads.
+
+    Parameters
+    ----------
+    data
+        The data folder; opening it again restores everything.
+    embedder
+        What turns files into vectors.
+    settings
+        Defaults to one root key, `ACCESS_KEY_ID` and `ACCESS_KEY_SECRET`, and the default models.
+    clock
+        What tells the time.
+
+    Examples
+    --------
+    ``with LocalImm(tmp_path, FakeEmbedder()) as imm: client = Client(Config(endpoint=imm.address…``
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        embedder: Embedder,
+        *,
+        settings: Settings | None = None,
+        clock: Callable[[], datetime] = wall_clock,
+    ) -> None:
+        key = {"access_key_id": ACCESS_KEY_ID, "access_key_secret": ACCESS_KEY_SECRET, "v1": True}
+        self.settings = settings or load_settings(None, data=data, auth={"users": [key]})
+        self.clock = clock
+        self.port = 0
+        self._embedder = embedder
+        self._loop = asyncio.new_event_loop()
+        self._services: dict[DatasetId, DatasetService] = {}
+        self._running: dict[DatasetId, asyncio.Task[None]] = {}
+        self._failures: list[BaseException] = []
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT, as the official SDK's ``endpoint`` wants it."""
+        return f"127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "LocalImm":
+        self.settings.data.mkdir(parents=True, exist_ok=True)
+        self.database = Database(self.settings.store_url)
+        self._relaxed = Database(self.settings.store_url, relaxed=True)
+        migrate.upgrade(self.database)
+        with self.database.write() as tx:
+            self._generation = constants.next_generation(tx)
+            secret = constants.secret(tx)
+        self._writer = GroupWriter(self.database)
+        self._nonces = GroupWriter(self._relaxed, name="nonces")
+        self._api = ImmService(
+            self.settings,
+            KeyRing.of_users(self.settings.auth.users),
+            database=self.database,
+            writer=self._writer,
+            relaxed=self._nonces,
+            secret=secret,
+            clock=self.clock,
+            ring=self._ring_from_anywhere,
+        )
+        self._thread = threading.Thread(target=self._loop.run_forever, name="imm-ray-local")
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._api.close()
+        for writer in (self._writer, self._nonces):
+            writer.close()
+        for database in (self.database, self._relaxed):
+            database.close()
+
+    def settle(self) -> None:
+        """Return when no dataset has anything left to do.
+
+        Raises
+        ------
+        Exception
+            What stopped an engine, if something did.
+        """
+        asyncio.run_coroutine_threadsafe(self._settled(), self._loop).result()
+
+    def messages(self) -> list[str]:
+        """Return the bodies of the notifications that wait for delivery."""
+        with self.database.read() as tx:
+            return [w.message.body for w in outbox.due(tx, self.clock(), limit=10_000)]
+
+    async def _start(self) -> None:
+        config = uvicorn.Config(
+            app=self._asgi, host="127.0.0.1", port=0, log_config=None, lifespan="off"
+        )
+        self._server = uvicorn.Server(config)
+        self._serving = asyncio.create_task(self._server.serve())
+        while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(_POLL_S)
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        self._app = build_asgi(self._api, accepted_hosts(self.settings.server, self.port))
+        for dataset_id in self._with_work():
+            self._ring(dataset_id)
+
+    async def _asgi(self, scope: object, receive: object, send: object) -> None:
+        await self._app(scope, receive, send)  # type: ignore[arg-type]  # uvicorn's own types
+
+    async def _stop(self) -> None:
+        self._server.should_exit = True
+        await self._serving
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _ring_from_anywhere(self, dataset_id: DatasetId) -> None:
+        self._loop.call_soon_threadsafe(self._ring, dataset_id)
+
+    def _ring(self, dataset_id: DatasetId) -> None:
+        if (service := self._services.get(dataset_id)) is not None:
+            service.ring()
+        elif dataset_id not in self._running:
+            self._running[dataset_id] = self._loop.create_task(self._keep(dataset_id))
+
+    async def _keep(self, dataset_id: DatasetId) -> None:
+        notices = NotificationBuilder(self.settings.server.region)
+        try:
+            with self.database.write() as tx:
+                lease = ownership.take(tx, dataset_id, "local", self._generation)
+            engine = open_engine(
+                self.database,
+                lease,
+                self.settings,
+                notices=Notices(task=notices.task, request=notices.index_request),
+                clock=self.clock,
+            )
+            service = self._services[dataset_id] = DatasetService(engine, self._embedder)
+            try:
+                await service.run(idle_s=self.settings.owners.idle_s)
+            finally:
+                del self._services[dataset_id]
+                service.close()
+        except DatasetGone:
+            pass
+        except Exception as error:  # noqa: BLE001 - raised again by `settle`
+            self._failures.append(error)
+        finally:
+            self._running.pop(dataset_id, None)
+
+    async def _settled(self) -> None:
+        while self._with_work():
+            if self._failures:
+                raise self._failures.pop(0)
+            await asyncio.sleep(_POLL_S)
+
+    def _with_work(self) -> list[DatasetId]:
+        with self.database.read() as tx:
+            return work.datasets_with_work(tx)
