@@ -1,0 +1,1 @@
+"""Measurements: one module per question, one JSON line per result."""

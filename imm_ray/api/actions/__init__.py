@@ -1,0 +1,1 @@
+"""The actions by family; ``registry.ACTIONS`` is the table of all of them."""

@@ -1,0 +1,33 @@
+"""The quota parameters that projects and datasets share."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from imm_ray.api.schema import Integer, Parameters
+from imm_ray.model import Quotas
+
+_MOST = 2**63 - 1
+
+
+class QuotaParameters(Parameters):
+    """``DatasetMax…``; one that is absent keeps the default."""
+
+    dataset_max_bind_count: Annotated[Integer, Field(ge=1, le=10)] | None = None
+    dataset_max_entity_count: Annotated[Integer, Field(ge=1, le=_MOST)] | None = None
+    dataset_max_file_count: Annotated[Integer, Field(ge=1, le=100_000_000)] | None = None
+    dataset_max_relation_count: Annotated[Integer, Field(ge=1, le=_MOST)] | None = None
+    dataset_max_total_file_size: Annotated[Integer, Field(ge=1, le=_MOST)] | None = None
+
+    def quotas(self, default: Quotas) -> Quotas:
+        """Return ``default`` with what was given in its place."""
+        return Quotas(
+            dataset_max_bind_count=self.dataset_max_bind_count or default.dataset_max_bind_count,
+            dataset_max_entity_count=self.dataset_max_entity_count
+            or default.dataset_max_entity_count,
+            dataset_max_file_count=self.dataset_max_file_count or default.dataset_max_file_count,
+            dataset_max_relation_count=self.dataset_max_relation_count
+            or default.dataset_max_relation_count,
+            dataset_max_total_file_size=self.dataset_max_total_file_size
+            or default.dataset_max_total_file_size,
+        )

@@ -1,0 +1,102 @@
+"""``ACTIONS``: every action that is served, its parameters, its handler, its HTTP methods."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from imm_ray.api.actions import datasets, figures, files, projects, similar, tasks
+from imm_ray.api.call import Call, Written
+from imm_ray.api.schema import P, Parameters, parse_parameters
+from imm_ray.store.database import Tx
+
+Write: TypeAlias = Callable[[Tx, Call], Written]
+Body: TypeAlias = Mapping[str, Any]
+
+GET_OR_POST = frozenset({"GET", "POST"})
+POST_ONLY = frozenset({"POST"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One action.
+
+    ``prepare`` validates parameters and returns the handler bound to them: what it runs in a
+    transaction. A read has nothing to ring, and its transaction may not write.
+    """
+
+    schema: type[Parameters]
+    writes: bool
+    methods: frozenset[str]
+    summary: str
+    prepare: Callable[[Mapping[str, str]], Write]
+
+
+def _reads(
+    schema: type[P],
+    handler: Callable[[Tx, Call, P], Body],
+    methods: frozenset[str] = GET_OR_POST,
+) -> Action:
+    def prepare(given: Mapping[str, str]) -> Write:
+        params = parse_parameters(schema, given)
+        return lambda tx, call: Written(handler(tx, call, params))
+
+    return _action(schema, handler, prepare, writes=False, methods=methods)
+
+
+def _writes(
+    schema: type[P],
+    handler: Callable[[Tx, Call, P], Written],
+    methods: frozenset[str] = GET_OR_POST,
+) -> Action:
+    def prepare(given: Mapping[str, str]) -> Write:
+        params = parse_parameters(schema, given)
+        return lambda tx, call: handler(tx, call, params)
+
+    return _action(schema, handler, prepare, writes=True, methods=methods)
+
+
+def _action(
+    schema: type[Parameters],
+    handler: Callable[..., Any],
+    prepare: Callable[[Mapping[str, str]], Write],
+    *,
+    writes: bool,
+    methods: frozenset[str],
+) -> Action:
+    summary = (handler.__doc__ or "").strip().splitlines()[0]
+    return Action(schema=schema, writes=writes, methods=methods, summary=summary, prepare=prepare)
+
+
+ACTIONS: Mapping[str, Action] = {
+    "CreateProject": _writes(projects.CreateProject, projects.create_project),
+    "GetProject": _reads(projects.GetProject, projects.get_project),
+    "ListProjects": _reads(projects.ListProjects, projects.list_projects),
+    "DeleteProject": _writes(projects.DeleteProject, projects.delete_project),
+    "CreateDataset": _writes(datasets.CreateDataset, datasets.create_dataset),
+    "GetDataset": _reads(datasets.GetDataset, datasets.get_dataset),
+    "ListDatasets": _reads(datasets.ListDatasets, datasets.list_datasets),
+    "DeleteDataset": _writes(datasets.DeleteDataset, datasets.delete_dataset, POST_ONLY),
+    "IndexFileMeta": _writes(files.IndexFileMeta, files.index_file_meta),
+    "BatchIndexFileMeta": _writes(files.BatchIndexFileMeta, files.batch_index_file_meta, POST_ONLY),
+    "GetFileMeta": _reads(files.GetFileMeta, files.get_file_meta),
+    "BatchGetFileMeta": _reads(files.BatchGetFileMeta, files.batch_get_file_meta),
+    "DeleteFileMeta": _writes(files.DeleteFileMeta, files.delete_file_meta),
+    "BatchDeleteFileMeta": _writes(
+        files.BatchDeleteFileMeta, files.batch_delete_file_meta, POST_ONLY
+    ),
+    "CreateFigureClusteringTask": _writes(tasks.CreateTask, figures.create_figure_clustering_task),
+    "GetFigureCluster": _reads(figures.GetFigureCluster, figures.get_figure_cluster),
+    "BatchGetFigureCluster": _reads(
+        figures.BatchGetFigureCluster, figures.batch_get_figure_cluster
+    ),
+    "QueryFigureClusters": _reads(figures.QueryFigureClusters, figures.query_figure_clusters),
+    "CreateSimilarImageClusteringTask": _writes(
+        tasks.CreateTask, similar.create_similar_image_clustering_task
+    ),
+    "QuerySimilarImageClusters": _reads(
+        similar.QuerySimilarImageClusters, similar.query_similar_image_clusters
+    ),
+    "GetTask": _reads(tasks.GetTask, tasks.get_task),
+    "ListTasks": _reads(tasks.ListTasks, tasks.list_tasks),
+    "ImmRayGetTaskLedger": _reads(tasks.GetTaskLedger, tasks.get_task_ledger),
+}

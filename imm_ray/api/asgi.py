@@ -1,0 +1,159 @@
+"""The HTTP face of `ImmService`: one path, two methods, and JSON whatever is asked."""
+
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from typing import Any, TypeAlias
+
+from imm_ray.api.call import new_request_id
+from imm_ray.api.rpc import MAX_BODY_BYTES, HttpRequest
+from imm_ray.api.service import ImmService, Response, refuse
+from imm_ray.errors import ImmError, InvalidApi, InvalidArgument, NoPermission, UnsupportedMethod
+from imm_ray.settings import Server
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Event: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Event]]
+Send: TypeAlias = Callable[[Event], Awaitable[None]]
+AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_HEALTHY = Response(200, {"content-type": "application/json;charset=utf-8"}, b'{"Status":"ok"}')
+_DEFAULT_PORTS = (80, 443)
+
+
+class _Gone(Exception):
+    """The client went away before its request was complete."""
+
+
+def accepted_hosts(server: Server, port: int) -> frozenset[str]:
+    """Return the values of the Host header that name this server.
+
+    Any other is refused: a page of a stranger whose name resolves to this machine (DNS rebinding)
+    must not reach a server that trusts its network.
+
+    Parameters
+    ----------
+    port
+        The port that is really served; ``server.port`` may be 0.
+    """
+    names = {server.host}
+    if server.host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::"):
+        names |= {"127.0.0.1", "localhost", "::1"}
+    own = {f"[{name}]" if ":" in name else name for name in names}
+    hosts = {f"{name}:{port}" for name in own} | set(server.public_hosts)
+    if port in _DEFAULT_PORTS:
+        hosts |= own
+    return frozenset(host.lower() for host in hosts)
+
+
+def build_asgi(service: ImmService, hosts: Collection[str]) -> AsgiApp:
+    """Return the ASGI application of ``service``.
+
+    ``POST /`` and ``GET /`` are the API, ``GET /healthz`` answers 200 to anybody; everything else
+    is an IMM error.
+
+    Parameters
+    ----------
+    hosts
+        The accepted values of the Host header, in lower case (`accepted_hosts`).
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http":
+            try:
+                response = await _respond(service, hosts, scope, receive)
+            except _Gone:
+                return
+            await _send(send, response, scope["method"])
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    return app
+
+
+async def _respond(
+    service: ImmService, hosts: Collection[str], scope: Scope, receive: Receive
+) -> Response:
+    if scope["path"] == "/healthz" and scope["method"] in ("GET", "HEAD"):
+        return _HEALTHY
+    headers = tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1").strip())
+        for name, value in scope["headers"]
+    )
+    sent = [value for name, value in headers if name == "host"]
+    try:
+        _check_host(sent, hosts)
+        _check_origin(headers, hosts)
+        _check_target(scope)
+        body = await _read_body(receive)
+    except ImmError as error:
+        return refuse(error, request_id=new_request_id(), host=sent[0] if sent else None)
+    return await service.handle(
+        HttpRequest(method=scope["method"], query=scope["query_string"], headers=headers, body=body)
+    )
+
+
+def _check_host(sent: Collection[str], hosts: Collection[str]) -> None:
+    if len(sent) != 1 or next(iter(sent)).lower() not in hosts:
+        raise NoPermission(
+            "The Host header does not name this server. Use the address it is served at, or add "
+            "the name to server.public_hosts in its settings."
+        )
+
+
+def _check_origin(headers: Collection[tuple[str, str]], hosts: Collection[str]) -> None:
+    """Refuse what a browser sends for a page of another site; SDKs send neither header.
+
+    Without signatures (``auth.mode = "none"``) this is all that keeps a stranger's page from using
+    a server on the reader's machine.
+    """
+    for name, value in headers:
+        foreign_origin = name == "origin" and value.partition("://")[2].lower() not in hosts
+        foreign_site = name == "sec-fetch-site" and value not in ("same-origin", "none")
+        if foreign_origin or foreign_site:
+            raise NoPermission("A page of another site may not use this server.")
+
+
+def _check_target(scope: Scope) -> None:
+    if scope["path"] != "/":
+        raise InvalidApi()
+    if scope["method"] not in ("GET", "POST"):
+        raise UnsupportedMethod()
+
+
+async def _read_body(receive: Receive) -> bytes:
+    """Return the body; reading stops as soon as it is too large."""
+    body = bytearray()
+    more = True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise _Gone
+        body += event.get("body", b"")
+        more = event.get("more_body", False)
+        if len(body) > MAX_BODY_BYTES:
+            raise InvalidArgument(
+                f"The request body is larger than {MAX_BODY_BYTES} bytes. Send fewer items in one "
+                "request."
+            )
+    return bytes(body)
+
+
+async def _send(send: Send, response: Response, method: str) -> None:
+    headers = {**response.headers, "content-length": str(len(response.body))}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        event = await receive()
+        await send({"type": f"{event['type']}.complete"})
+        if event["type"] == "lifespan.shutdown":
+            return

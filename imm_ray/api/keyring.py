@@ -1,0 +1,122 @@
+"""The access keys that the service knows, and who holds them."""
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from imm_ray.errors import (
+    ExpiredSecurityToken,
+    InvalidAccessKey,
+    InvalidSecurityToken,
+    MissingSecurityToken,
+)
+from imm_ray.settings import DEFAULT_ACCOUNT, User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who makes a request. ``nonce`` is '' where requests are not signed."""
+
+    account: str
+    user_name: str
+    access_key_id: str = ""
+    nonce: str = ""
+
+
+NOBODY_ASKED = Identity(account=DEFAULT_ACCOUNT, user_name="root")
+"""The caller where ``auth.mode`` is ``none``: the default account's root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """One access key. With a ``security_token`` it is a static STS credential."""
+
+    account: str
+    user_name: str
+    access_key_id: str
+    secret: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
+    expires: datetime | None = None
+    v1: bool = False
+    """Whether the old HMAC-SHA1 signature is accepted."""
+
+    def check_token(self, token: str | None, *, now: datetime) -> None:
+        """Refuse a request whose security token is not this key's."""
+        if self.security_token and not token:
+            raise MissingSecurityToken()
+        given = (token or "").encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(given, self.security_token.encode()):
+            raise InvalidSecurityToken()
+        if self.expires is not None and now >= self.expires:
+            raise ExpiredSecurityToken()
+
+    def identify(self, *, nonce: str) -> Identity:
+        """Return the holder of this key as the maker of the request with ``nonce``."""
+        return Identity(
+            account=self.account,
+            user_name=self.user_name,
+            access_key_id=self.access_key_id,
+            nonce=nonce,
+        )
+
+
+class KeyRing:
+    """All access keys by id.
+
+    Notes
+    -----
+    For an unknown id `find` returns a key that nobody holds, so that the same work is done for it;
+    `check_known` refuses it afterwards.
+    """
+
+    def __init__(self, keys: Iterable[AccessKey]) -> None:
+        self._keys: dict[str, AccessKey] = {}
+        for key in keys:
+            if key.access_key_id in self._keys:
+                raise ValueError(
+                    f"the access key id {key.access_key_id} is configured more than once"
+                )
+            self._keys[key.access_key_id] = key
+        self._nobody = AccessKey(
+            account="", user_name="", access_key_id="", secret="no-such-key", v1=True
+        )
+
+    @classmethod
+    def of_users(cls, users: Iterable[User]) -> "KeyRing":
+        """Return the ring of the configured users."""
+        return cls(_key_of(user) for user in users)
+
+    def find(self, access_key_id: str) -> AccessKey:
+        """Return the key of that id, or the key that nobody holds."""
+        return self._keys.get(access_key_id, self._nobody)
+
+    def check_known(self, key: AccessKey) -> None:
+        """Refuse the key that nobody holds."""
+        if key is self._nobody:
+            raise InvalidAccessKey()
+
+
+def _key_of(user: User) -> AccessKey:
+    token = user.security_token
+    return AccessKey(
+        account=user.account,
+        user_name=user.name,
+        access_key_id=user.access_key_id,
+        secret=user.secret,
+        security_token=token.get_secret_value() if token is not None else "",
+        expires=_expiry(user),
+        v1=user.v1,
+    )
+
+
+def _expiry(user: User) -> datetime | None:
+    if not user.expires:
+        return None
+    try:
+        expires = datetime.fromisoformat(user.expires)
+    except ValueError as error:
+        raise ValueError(
+            f"user {user.access_key_id}: expires is not an RFC 3339 time: {user.expires!r}"
+        ) from error
+    return expires if expires.tzinfo is not None else expires.replace(tzinfo=UTC)

@@ -1,0 +1,250 @@
+"""`ImmService`: a request in, a response out; the one place where errors become IMM's JSON.
+
+The order of checks is the gateway's: the request's form, the version, the action (an unknown one is
+``InvalidApi.NotFound`` whoever asks, signed or not), the HTTP method, the signature, the nonce, the
+parameters, the resources.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from imm_ray.api.actions.registry import ACTIONS, Action, Write
+from imm_ray.api.admission import Admission
+from imm_ray.api.call import Call, Surroundings, Written, new_request_id
+from imm_ray.api.json_text import write_json
+from imm_ray.api.keyring import NOBODY_ASKED, Identity, KeyRing
+from imm_ray.api.notification import NotificationBuilder
+from imm_ray.api.paging import PageTokens
+from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
+from imm_ray.api.signature import verify
+from imm_ray.errors import (
+    ImmError,
+    InvalidApi,
+    InvalidVersion,
+    SignatureNonceUsed,
+    ThrottledUser,
+    UnsupportedMethod,
+)
+from imm_ray.model import DatasetId
+from imm_ray.settings import Settings
+from imm_ray.store import nonces
+from imm_ray.store.database import Database, Tx
+from imm_ray.store.writer import GroupWriter
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_CONTENT_TYPE = "application/json;charset=utf-8"
+_THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response; the body is JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    action: Action
+    call: Call
+    identity: Identity
+    run: Write
+
+
+class ImmService:
+    """All of the API over one database.
+
+    Parameters
+    ----------
+    writer
+        Commits durably; runs the writes, each with its nonce.
+    relaxed
+        Commits without waiting for the disk; records the nonces of reads and of refused writes.
+    secret
+        The server's secret, from which the key of page tokens is derived.
+    clock
+        Returns the time, aware.
+    ring
+        Wakes the owner of a dataset that has new work. It must neither block nor raise; a ring
+        that is lost only delays.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        keys: KeyRing,
+        *,
+        database: Database,
+        writer: GroupWriter,
+        relaxed: GroupWriter,
+        secret: bytes,
+        clock: Callable[[], datetime],
+        ring: Callable[[DatasetId], None],
+    ) -> None:
+        self._signed = settings.auth.mode == "signature"
+        self._keys = keys
+        self._database = database
+        self._writer = writer
+        self._relaxed = relaxed
+        self._clock = clock
+        self._ring = ring
+        self._surroundings = Surroundings(
+            settings=settings,
+            tokens=PageTokens(secret),
+            notifications=NotificationBuilder(settings.server.region),
+            admission=Admission(settings.limits),
+        )
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="imm-ray-api")
+
+    async def handle(self, http: HttpRequest) -> Response:
+        """Return the answer to ``http``; whatever happens it is IMM's JSON."""
+        request_id = new_request_id()
+        try:
+            body = await self._answer(http, request_id)
+            return _respond(200, {"RequestId": request_id, **body}, request_id)
+        except ImmError as error:
+            return refuse(error, request_id=request_id, host=http.header("host"))
+        except Exception:
+            logger.exception(
+                "request failed: request_id=%s action=%s", request_id, http.header("x-acs-action")
+            )
+            return refuse(ImmError(), request_id=request_id, host=http.header("host"))
+
+    def close(self) -> None:
+        """Finish the reads that are under way. The database and the writers stay open."""
+        self._threads.shutdown()
+
+    async def _answer(self, http: HttpRequest, request_id: str) -> Mapping[str, Any]:
+        verified = await self._in_thread(lambda: self._verify(http, request_id))
+        if verified.action.writes:
+            written = await self._write(verified)
+            for dataset_id in written.ring:
+                self._ring(dataset_id)
+            return written.body
+        await self._remember(verified)
+        return (await self._in_thread(lambda: self._read(verified))).body
+
+    def _verify(self, http: HttpRequest, request_id: str) -> _Verified:
+        request = parse_request(http)
+        action = _find_action(request)
+        now = self._clock()
+        identity = verify(request, self._keys, now=now) if self._signed else NOBODY_ASKED
+        parameters = request.business_parameters
+        call = Call(
+            action=request.action,
+            account=identity.account,
+            request_id=request_id,
+            now=now,
+            parameters=parameters,
+            surroundings=self._surroundings,
+        )
+        return _Verified(action, call, identity, _prepared(action, parameters))
+
+    def _read(self, verified: _Verified) -> Written:
+        with self._database.read() as tx:
+            return verified.run(tx, verified.call)
+
+    async def _write(self, verified: _Verified) -> Written:
+        """Run a write and its nonce in one transaction.
+
+        A write that is refused leaves nothing behind, its nonce included: so the nonce is recorded
+        for itself then, and the request cannot be sent again when it might succeed.
+        """
+
+        def run(tx: Tx) -> Written:
+            self._use_nonce(tx, verified)
+            return verified.run(tx, verified.call)
+
+        try:
+            return await _result(self._writer.submit(run))
+        except SignatureNonceUsed:
+            raise
+        except ThrottledUser:
+            # Not waited for: when the database is busy, the client has waited long enough.
+            self._note_nonce(verified)
+            raise
+        except ImmError:
+            await self._remember(verified)
+            raise
+
+    async def _remember(self, verified: _Verified) -> None:
+        if self._signed:
+            await _result(self._note_nonce(verified))
+
+    def _note_nonce(self, verified: _Verified) -> "Future[None]":
+        return self._relaxed.submit(lambda tx: self._use_nonce(tx, verified))
+
+    def _use_nonce(self, tx: Tx, verified: _Verified) -> None:
+        if self._signed:
+            identity = verified.identity
+            nonces.remember(tx, identity.access_key_id, identity.nonce, verified.call.now)
+
+    async def _in_thread(self, run: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+async def _result(future: "Future[T]") -> T:
+    # Shielded: a client that goes away must not cancel a write that others are grouped with.
+    return await asyncio.shield(asyncio.wrap_future(future))
+
+
+def _find_action(request: RpcRequest) -> Action:
+    if request.version != API_VERSION:
+        raise InvalidVersion()
+    action = ACTIONS.get(request.action)
+    if action is None:
+        raise InvalidApi()
+    if request.http.method not in action.methods:
+        raise UnsupportedMethod()
+    return action
+
+
+def _prepared(action: Action, parameters: Mapping[str, str]) -> Write:
+    """Return what the action runs. Refused parameters are an outcome of running it.
+
+    So a signed request with a wrong parameter uses up its nonce like any other.
+    """
+    try:
+        return action.prepare(parameters)
+    except ImmError as error:
+        refusal = error
+
+    def refused(tx: Tx, call: Call) -> Written:
+        raise refusal
+
+    return refused
+
+
+def refuse(error: ImmError, *, request_id: str, host: str | None) -> Response:
+    """Return ``error`` as IMM's JSON."""
+    body = {
+        "RequestId": request_id,
+        "HostId": host or "",
+        "Code": error.code,
+        "Message": error.message,
+        "Recommend": f"https://next.api.aliyun.com/troubleshoot?q={error.code}&product=imm",
+    }
+    retry = (
+        {"x-acs-retry-after": str(error.retry_after_ms)} if isinstance(error, ThrottledUser) else {}
+    )
+    return _respond(error.status, body, request_id, retry)
+
+
+def _respond(
+    status: int,
+    body: Mapping[str, Any],
+    request_id: str,
+    more: Mapping[str, str] | None = None,
+) -> Response:
+    headers = {"content-type": _CONTENT_TYPE, "x-acs-request-id": request_id, **(more or {})}
+    return Response(status, headers, write_json(body).encode())
