@@ -85,7 +85,7 @@ class InvalidApi(ImmError):
 
 
 class UnsupportedMethod(ImmError):
-    """This http method is not supported."""
+    """The http method is not supported by this api."""
 
     code = "UnsupportedHTTPMethod"
     status = 403
@@ -198,3 +198,15 @@ class ServiceUnavailable(ImmError):
 
     code = "ServiceUnavailable"
     status = 503
+
+
+class SourceError(Exception):
+    """A source can not be read or decoded; fails one file and never reaches the wire as an error.
+
+    ``reason`` is a sentence for the person who owns the file. It names no path, host or policy:
+    what an operator needs to know goes to the log.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,6 +1,7 @@
 """Values that cross packages: ids, files, figures, clusters, tasks, neighbours.
 
-Everything here is frozen and free of I/O. Names follow IMM's glossary; wire spelling stays in ``api/``.
+Everything here is frozen and free of I/O. Names follow IMM's glossary; wire spelling stays in
+``api/``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 JsonObject: TypeAlias = Mapping[str, Any]
 
 NO_CLUSTER = ClusterId("")
-"""Processed, and in no cluster. (A figure or file that no run has seen has no membership at all.)"""
+"""Processed, and in no cluster; an item that no run has seen has None instead."""
 
 
 class ClusterKind(StrEnum):
@@ -159,7 +160,7 @@ class ImageAnalysis:
     width: int
     height: int
     orientation: int
-    """EXIF orientation 1–8 of the stored picture; width, height and boxes are of the upright one."""
+    """EXIF orientation 1–8 as stored; width, height and boxes are of the upright picture."""
     content_type: str
     faces: tuple[DetectedFace, ...]
     vector: Vector | None
@@ -198,8 +199,8 @@ class Source:
 class Indexed:
     """The outcome for a file that can be indexed.
 
-    ``analysis`` is None for a file that is indexed as metadata only (a video), and when ``unchanged``
-    says that the bytes are those that ``Source.known`` describes.
+    ``analysis`` is None for a file that is indexed as metadata only (a video), and when
+    ``unchanged`` says that the bytes are those that ``Source.known`` describes.
     """
 
     stat: SourceStat
@@ -322,7 +323,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One notification as it leaves: ``body`` is JSON text; ``message_id`` is stable over retries."""
+    """One notification as it leaves: a JSON text, and an id that is the same at every attempt."""
 
     message_id: str
     topic: str

@@ -47,7 +47,7 @@ def open_engine(
 
 def _figures(card: ModelCard, settings: Settings) -> Collection:
     index = open_index(settings.index.backend, card.dimension)
-    scale = card.calibration
+    scale = card.scale
     clusterer = figure_clusterer(
         threshold=scale.threshold, same_photo=scale.same_photo, vectors=index.vectors
     )
@@ -62,7 +62,7 @@ def _figures(card: ModelCard, settings: Settings) -> Collection:
 
 def _images(card: ModelCard, settings: Settings) -> Collection:
     index = open_index(settings.index.backend, card.dimension)
-    scale = card.calibration
+    scale = card.scale
     clusterer = similar_clusterer(threshold=scale.threshold, vectors=index.vectors)
     rule = GroupRule(
         mint=lambda: ClusterId(f"SimilarImageCluster-{uuid.uuid4()}"),

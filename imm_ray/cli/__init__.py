@@ -1,0 +1,1 @@
+"""The ``imm-ray`` command."""

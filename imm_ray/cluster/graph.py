@@ -1,0 +1,263 @@
+"""The neighbour graph: every pair of live items with similarity at or over a threshold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imm_ray.cluster.fixed import FixedVectors
+from imm_ray.cluster.kernels import connected, pair_similarities
+
+Slots: TypeAlias = NDArray[np.int64]
+"""Stable item numbers, given by the caller: shape ``(n,)``."""
+
+_PAIRS_AT_ONCE = 8192  # bounds the vectors in hand: 2 * 8192 * 1280 int16 are 42 MB
+
+
+class CandidatePairs(Protocol):
+    """What an index found: ``slots[i]`` may be near the delta's row ``query_rows[i]``."""
+
+    @property
+    def query_rows(self) -> NDArray[np.int64]:
+        """Rows of the delta."""
+
+    @property
+    def slots(self) -> Slots:
+        """Stored items, those of the delta itself included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Pairs, each once: positions ``u`` and ``v`` in a list of items, and similarities."""
+
+    u: NDArray[np.int64]
+    v: NDArray[np.int64]
+    similarity: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Half edges (each pair in both directions) sorted by source row."""
+
+    source: NDArray[np.int32]
+    target: NDArray[np.int32]
+    similarity: NDArray[np.int32]
+
+    @staticmethod
+    def sort(*parts: "_Run") -> "_Run":
+        """Return all half edges of ``parts`` as one run."""
+        source = np.concatenate([part.source for part in parts])
+        order = np.argsort(source, kind="stable")
+        return _Run(
+            source[order],
+            np.concatenate([part.target for part in parts])[order],
+            np.concatenate([part.similarity for part in parts])[order],
+        )
+
+    def where(self, chosen: NDArray[np.bool_]) -> "_Run":
+        """Return the chosen half edges."""
+        return _Run(self.source[chosen], self.target[chosen], self.similarity[chosen])
+
+    def of(self, rows: NDArray[np.int32]) -> "_Run":
+        """Return the half edges that start at ``rows``."""
+        first = np.searchsorted(self.source, rows, "left")
+        counts = np.searchsorted(self.source, rows, "right") - first
+        places = np.repeat(first - (np.cumsum(counts) - counts), counts)
+        places += np.arange(len(places))
+        return _Run(self.source[places], self.target[places], self.similarity[places])
+
+
+class NeighbourGraph:
+    """All pairs of live items with similarity >= ``threshold``, and which items a run must look at.
+
+    Notes
+    -----
+    Items have dense internal rows; a slot that returns after its removal gets a new row, so nothing
+    of its former self comes back. Half edges (12 bytes) lie in sorted runs whose sizes shrink
+    geometrically; a new run swallows those not twice its size, so ``k`` insertions cost ``O(k log
+    E)`` and a lookup searches ``O(log E)`` runs. Edges of removed rows are skipped when read and
+    dropped when runs unite.
+
+    *Touched* are new items and former neighbours of removed ones. Every component that differs
+    from what it was when last settled holds a touched item: a component that grew holds a new item,
+    and each piece of one that lost items holds a neighbour of a lost item.
+    """
+
+    def __init__(self, threshold: int) -> None:
+        self.threshold = threshold
+        self.pair_count = 0
+        self._row_of: dict[int, int] = {}
+        self._slots: Slots = np.empty(0, np.int64)
+        self._alive = np.empty(0, np.bool_)
+        self._touched = np.empty(0, np.bool_)
+        self._runs: list[_Run] = []
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def insert(
+        self,
+        slots: Slots,
+        candidates: CandidatePairs,
+        *,
+        vectors: Callable[[Slots], FixedVectors],
+    ) -> int:
+        """Add items and their pairs at or over the threshold; return how many pairs were compared.
+
+        Parameters
+        ----------
+        slots
+            New items; none may be in the graph.
+        candidates
+            Every pair that may reach the threshold, with rows of ``slots`` as query rows. Pairs of
+            an item with itself, and pairs found from both sides, are harmless.
+        vectors
+            Returns the fixed-point vectors of slots, new ones included.
+        """
+        self._add_rows(slots)
+        u, v = self._distinct_pairs(self._rows(slots)[candidates.query_rows], candidates.slots)
+        near: list[NDArray[np.int64]] = [
+            self._similarities(
+                u[start : start + _PAIRS_AT_ONCE], v[start : start + _PAIRS_AT_ONCE], vectors
+            )
+            for start in range(0, len(u), _PAIRS_AT_ONCE)
+        ]
+        similarity = np.concatenate([np.empty(0, np.int64), *near])
+        chosen = similarity >= self.threshold
+        self._add_pairs(u[chosen], v[chosen], similarity[chosen].astype(np.int32))
+        return len(u)
+
+    def remove(self, slots: Slots) -> None:
+        """Take items and their pairs out; their neighbours become touched."""
+        rows = self._rows(slots)
+        if len(np.unique(rows)) != len(rows):
+            raise ValueError("a slot is named twice in one removal: name each once")
+        lost = self._half_edges(rows)
+        for slot in slots.tolist():
+            del self._row_of[slot]
+        self._alive[rows] = False
+        self._touched[lost.target] = True
+        self._touched &= self._alive
+        self.pair_count -= len(lost.target) - int((~self._alive[lost.target]).sum()) // 2
+        if len(self._slots) > 2 * len(self) + 1024:
+            self._compact()
+
+    def touch(self, slots: Slots) -> None:
+        """Make items touched."""
+        self._touched[self._rows(slots)] = True
+
+    def touch_all(self) -> None:
+        """Make every item touched."""
+        self._touched[:] = self._alive
+
+    def touched(self) -> Slots:
+        """Return the touched items."""
+        return self._slots[self._touched]
+
+    def settle(self) -> None:
+        """Make no item touched."""
+        self._touched[:] = False
+
+    def components(self, seeds: Slots) -> list[Slots]:
+        """Return the connected components of ``seeds``, by smallest slot, slots ascending."""
+        if not len(seeds):
+            return []
+        members = np.sort(self._slots[self._reach(self._rows(seeds))])
+        edges = self.edges(members)
+        component = connected(len(members), edges.u, edges.v)
+        order = np.argsort(component, kind="stable")
+        cuts = np.flatnonzero(np.diff(component[order])) + 1
+        return np.split(members[order], cuts)
+
+    def edges(self, members: Slots) -> Edges:
+        """Return the pairs among ``members``, ``u < v``, as positions in it."""
+        rows = self._rows(members)
+        position = np.full(len(self._slots), -1, np.int64)
+        position[rows] = np.arange(len(rows))
+        found = self._half_edges(rows)
+        u, v = position[found.source], position[found.target]
+        once = u < v
+        return Edges(u[once], v[once], found.similarity[once].astype(np.int64))
+
+    def _rows(self, slots: Slots) -> NDArray[np.int32]:
+        try:
+            return np.array([self._row_of[slot] for slot in slots.tolist()], np.int32)
+        except KeyError as error:
+            raise ValueError(f"slot {error} is not in the graph: insert it first") from error
+
+    def _add_rows(self, slots: Slots) -> None:
+        first = len(self._slots)
+        added = {slot: first + i for i, slot in enumerate(slots.tolist())}
+        if len(added) != len(slots) or not self._row_of.keys().isdisjoint(added):
+            raise ValueError(
+                "a new slot is in the graph already: remove it before inserting it again"
+            )
+        self._row_of |= added
+        self._slots = np.concatenate((self._slots, slots))
+        self._alive = np.concatenate((self._alive, np.ones(len(slots), np.bool_)))
+        self._touched = np.concatenate((self._touched, np.ones(len(slots), np.bool_)))
+
+    def _distinct_pairs(
+        self, queries: NDArray[np.int32], slots: Slots
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return each pair of rows once, without pairs of a row and itself."""
+        found = self._rows(slots)
+        low, high = np.minimum(queries, found), np.maximum(queries, found)
+        keys = np.unique((low.astype(np.int64) << 32 | high)[low != high])
+        return (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)
+
+    def _similarities(
+        self,
+        u: NDArray[np.int32],
+        v: NDArray[np.int32],
+        vectors: Callable[[Slots], FixedVectors],
+    ) -> NDArray[np.int64]:
+        rows, places = np.unique(np.concatenate((u, v)), return_inverse=True)
+        fixed = np.ascontiguousarray(vectors(self._slots[rows]), np.int16)
+        similarities: NDArray[np.int64] = pair_similarities(
+            fixed, places[: len(u)].astype(np.int64), places[len(u) :].astype(np.int64)
+        )
+        return similarities
+
+    def _add_pairs(
+        self, u: NDArray[np.int32], v: NDArray[np.int32], similarity: NDArray[np.int32]
+    ) -> None:
+        if not len(u):
+            return
+        self.pair_count += len(u)
+        run = _Run.sort(_Run(u, v, similarity), _Run(v, u, similarity))
+        while self._runs and len(self._runs[-1].source) <= 2 * len(run.source):
+            run = self._living(_Run.sort(self._runs.pop(), run))
+        self._runs.append(run)
+
+    def _living(self, run: _Run) -> _Run:
+        return run.where(self._alive[run.source] & self._alive[run.target])
+
+    def _half_edges(self, rows: NDArray[np.int32]) -> _Run:
+        """Return the half edges from ``rows`` to live rows."""
+        empty = np.empty(0, np.int32)
+        found = [run.of(rows) for run in self._runs] or [_Run(empty, empty, empty)]
+        one = found[0] if len(found) == 1 else _Run.sort(*found)
+        return one.where(self._alive[one.target])
+
+    def _reach(self, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return a flag for every row that a path joins to ``rows``."""
+        reached = np.zeros(len(self._slots), np.bool_)
+        while len(rows):
+            reached[rows] = True
+            targets = np.unique(self._half_edges(rows).target)
+            rows = targets[~reached[targets]]
+        return reached
+
+    def _compact(self) -> None:
+        """Drop dead rows and their half edges."""
+        row = (np.cumsum(self._alive) - 1).astype(np.int32)
+        living = [self._living(run) for run in self._runs]
+        self._runs = [
+            _Run(row[r.source], row[r.target], r.similarity) for r in living if len(r.source)
+        ]
+        self._slots, self._touched = self._slots[self._alive], self._touched[self._alive]
+        self._alive = np.ones(len(self._slots), np.bool_)
+        self._row_of = {slot: i for i, slot in enumerate(self._slots.tolist())}

@@ -1,0 +1,1 @@
+"""Turns pictures into figures and vectors: detector, face and image embedders, model cards."""
