@@ -99,7 +99,7 @@ def list_models() -> None:
 
     table = Table("Model", "For", "Dimension", "Licence", box=None)
     for card in cards():
-        row = (card.name, card.kind, str(card.dimension), card.licence)
+        row = (card.name, card.kind, str(card.dimension or "–"), card.licence)
         table.add_row(*map(Text, row))
     Console().print(table)
 

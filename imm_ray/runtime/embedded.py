@@ -98,12 +98,16 @@ class EmbeddedServer:
         return settings.model_copy(update=changed)
 
     def _start_ray(self) -> None:
-        # Ray and its workers read these when they start; flags for the same do not exist.
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN_PATH"] = str(self._folder.ray_token())
+        # Ray and its workers read these when they start; flags for the same do not exist. With
+        # the mode unset, `ray.init` turns token authentication on and makes its own process see
+        # it; a mode that is set after ``import ray`` is not seen there.
+        os.environ.pop("RAY_AUTH_MODE", None)
+        os.environ.pop("RAY_AUTH_TOKEN", None)
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(self._folder.ray_token().absolute())
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "0")
         os.environ.setdefault("NUMBA_CACHE_DIR", str(self._settings.data.absolute() / "numba"))
+        logging.getLogger("ray").setLevel(logging.ERROR)
         ray.init(
             address="local",  # never another cluster that happens to run on this machine
             namespace=NAMESPACE,

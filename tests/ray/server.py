@@ -36,7 +36,7 @@ class ServerProcess:
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(json.dumps(settings or {}))  # JSON is YAML
         self._command = [
-            *(sys.executable, "-m", "imm_ray.cli.main", "serve"),
+            *(sys.executable, "-m", "imm_ray.cli", "serve"),
             *("--config", str(config), "--data", str(data), "--port", "0"),
             *("--access-key", ":".join(KEY)),
             *(part for name, path in buckets.items() for part in ("--bucket", f"{name}={path}")),

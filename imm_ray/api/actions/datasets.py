@@ -20,6 +20,7 @@ from imm_ray.api.schema import (
     Wire,
     page_size,
 )
+from imm_ray.embed.cards import load_card
 from imm_ray.model import Dataset, DatasetId
 from imm_ray.store import datasets, projects
 from imm_ray.store.database import Tx
@@ -80,8 +81,8 @@ def create_dataset(tx: Tx, call: Call, params: CreateDataset) -> Written:
         workflow_parameters=[
             parameter.model_dump(by_alias=True) for parameter in params.workflow_parameters or ()
         ],
-        face_model=models.face,
-        image_model=models.image,
+        face_model=load_card(models.face).model_id,
+        image_model=load_card(models.image).model_id,
         created_at=call.now,
         updated_at=call.now,
     )
