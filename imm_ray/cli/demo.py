@@ -95,12 +95,14 @@ def _found(
             server={"host": "127.0.0.1", "port": port, "tls_cert": None, "tls_key": None},
             buckets={BUCKET: str(folder.resolve())},
         )
+        running = stack.enter_context(ExitStack())
         with stages.stage("Starting"):
-            server = stack.enter_context(start(settings))
-        client = stack.enter_context(
-            ImmClient(server.endpoint, server.access_key_id, server.access_key_secret)
-        )
-        return Job(client, stages).run(paths), settings
+            server = running.enter_context(start(settings))
+        with ImmClient(server.endpoint, server.access_key_id, server.access_key_secret) as client:
+            found = Job(client, stages).run(paths)
+        with stages.stage("Stopping"):
+            running.close()
+        return found, settings
 
 
 def _title(folder: Path) -> str:

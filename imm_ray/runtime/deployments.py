@@ -3,7 +3,7 @@
 from ray import serve
 from ray.serve import Application
 
-from imm_ray.runtime.embedder import Embedder
+from imm_ray.runtime.actors import Embedder
 from imm_ray.runtime.ingress import Ingress
 from imm_ray.runtime.names import EMBEDDER, INGRESS
 from imm_ray.settings import Settings

@@ -9,8 +9,8 @@ from ray.exceptions import RayError
 
 from imm_ray.errors import ImmError
 from imm_ray.model import DatasetId
+from imm_ray.runtime.actors import OwnerActor
 from imm_ray.runtime.names import NAMESPACE, owner_hosts
-from imm_ray.runtime.owner import OwnerHost
 from imm_ray.settings import Settings
 from imm_ray.store import ownership
 from imm_ray.store.database import Database
@@ -31,7 +31,7 @@ class Directory:
         self._host_of: dict[DatasetId, str] = {}
         self._actors: dict[str, Any] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="imm-ray-bell")
-        self._actor_class: Any = ray.remote(num_cpus=0, max_restarts=-1)(OwnerHost)
+        self._actor_class: Any = ray.remote(num_cpus=0, max_restarts=-1)(OwnerActor)
 
     def ring(self, dataset_id: DatasetId) -> None:
         """Tell the dataset's owner that there is work. Best effort: the steward rings again."""

@@ -136,7 +136,8 @@ class EmbeddedServer:
 
     def _stop(self) -> None:
         if ray.is_initialized():
-            serve.shutdown()  # type: ignore[no-untyped-call]  # Ray leaves it unannotated
+            if APP in serve.status().applications:
+                serve.delete(APP)  # replicas finish the requests that they have
             ray.shutdown()
         self._folder.close()
 

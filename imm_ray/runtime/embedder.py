@@ -1,4 +1,4 @@
-"""The Embedder deployment: fetch, decode, detect, embed."""
+"""One replica of the Embedder: fetch, decode, detect, embed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ def build_analyzer(settings: Settings) -> PictureAnalyzer:
     )
 
 
-class Embedder:
-    """One replica: a decoder pool and one copy of each model."""
+class Replica:
+    """A decoder pool and one copy of each model."""
 
     def __init__(self, settings: Settings) -> None:
         configure_logging()

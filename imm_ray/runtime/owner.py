@@ -1,4 +1,4 @@
-"""The actor that owns datasets: one engine each, one lease each."""
+"""Owns datasets: one engine each, one lease each."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import structlog
 
 from imm_ray.api.notification import NotificationBuilder
+from imm_ray.cluster.warmup import compile_kernels
 from imm_ray.dataset.assembly import open_engine
 from imm_ray.dataset.engine import DatasetEngine, Notices
 from imm_ray.dataset.service import DatasetService
@@ -49,17 +50,14 @@ class OwnerHost:
         self._services: dict[DatasetId, DatasetService] = {}
         self._running: dict[DatasetId, asyncio.Task[None]] = {}
         self._leases = _Leases(self._database)
+        threading.Thread(target=compile_kernels, name="imm-ray-warmup", daemon=True).start()
 
-    async def ring(self, dataset_id: DatasetId) -> None:
+    def ring(self, dataset_id: DatasetId) -> None:
         """Look for work of a dataset."""
         if (service := self._services.get(dataset_id)) is not None:
             service.ring()
         elif dataset_id not in self._running:
             self._running[dataset_id] = asyncio.create_task(self._keep(dataset_id))
-
-    async def owned(self) -> list[DatasetId]:
-        """Return the datasets whose engines are in memory."""
-        return sorted(self._services)
 
     async def _keep(self, dataset_id: DatasetId) -> None:
         """Serve a dataset until it rests for long or is gone."""

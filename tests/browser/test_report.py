@@ -21,13 +21,16 @@ HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</scrip
 ALBUM = ("people/hopper-phone.jpg", "people/together.jpg", "things/coffee.jpg", "things/cat.jpg")
 PROBE = """<body><script>
 const frame = document.createElement("iframe");
+const loaded = (image) => new Promise((resolve) => {
+  image.loading = "eager";
+  if (image.complete) resolve(); else image.onload = image.onerror = resolve;
+});
 frame.onload = () => {
   const page = frame.contentDocument;
-  const loaded = [...page.images].map((image) => image.decode().then(() => image.naturalWidth > 0));
-  Promise.allSettled(loaded).then((outcomes) => {
+  Promise.all([...page.images].map(loaded)).then(() => {
     const result = {
       title: page.title,
-      pictures: outcomes.map((one) => one.status === "fulfilled" && one.value),
+      pictures: [...page.images].map((image) => image.naturalWidth > 0),
       scripts: page.scripts.length,
       styled: getComputedStyle(page.querySelector(".faces")).display,
     };
@@ -61,7 +64,7 @@ def browse(tmp_path: Path) -> Browse:
                 "--disable-background-networking",
                 "--disable-dev-shm-usage",
                 "--hide-scrollbars",
-                "--virtual-time-budget=10000",
+                "--virtual-time-budget=30000",
                 f"--user-data-dir={tmp_path / 'profile'}",
                 *options,
                 page.as_uri(),

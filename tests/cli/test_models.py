@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
@@ -22,7 +24,7 @@ def test_the_models_that_ship_are_intact() -> None:
 
 
 def test_a_changed_model_file_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    bad = ModelCheck(name="m", file="m.onnx", ok=False, expected="aa", actual="bb")
+    bad = ModelCheck(name="m", file=Path("m.onnx"), ok=False, expected="aa", actual="bb")
     monkeypatch.setattr(verify, "verify_models", lambda: [bad])
     result = CliRunner().invoke(app, ["models", "verify"])
     assert result.exit_code == 1

@@ -19,7 +19,9 @@ def people(album: Album) -> list[tuple[str, int]]:
     return sorted((p.object_id, p.face_count) for p in album.people())
 
 
-@pytest.mark.parametrize("victim", ["OwnerHost", "Embedder", "Ingress", "decode_worker", "Steward"])
+@pytest.mark.parametrize(
+    "victim", ["OwnerActor", "Embedder", "Ingress", "decode_worker", "Steward"]
+)
 def test_a_task_survives_each_process(server: ServerProcess, paths: list[str], victim: str) -> None:
     uris = [f"oss://lfw/{path}" for path in paths]
     album = Album(server.client(), f"kill-{victim}").create()
