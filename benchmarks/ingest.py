@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from benchmarks.result import report
 from imm_ray.embed.models import EmbeddedModels
-from imm_ray.media.decode import decode
+from imm_ray.media.decode import decode, prepare
 from imm_ray.settings import Limits, Models
 from tests.ray.quality import read_labels
 from tests.ray.server import Album, ServerProcess
@@ -39,11 +41,12 @@ def _bare_loop(folder: Path, paths: list[str]) -> float:
     models, limits = EmbeddedModels(Models().face, Models().image), Limits()
 
     def analyze(path: str) -> None:
-        found = decode(
-            (folder / path).read_bytes(), side=limits.analysis_side, max_pixels=limits.max_pixels
-        )
-        models.analyze(found.pixels, found.width, found.height)
+        data = (folder / path).read_bytes()
+        found = decode(data, side=limits.analysis_side, max_pixels=limits.max_pixels)
+        rgb = np.asarray(found.image)
+        models.analyze(np.ascontiguousarray(rgb[:, :, ::-1]), found.width, found.height)
 
+    prepare()
     analyze(paths[0])  # load what is loaded at first use
     begun = time.perf_counter()
     for path in paths:

@@ -107,7 +107,7 @@ class Dataset:
     project: str
     name: str
     template_id: str = ""
-    """The dataset's own template, else (resolved at creation of the value) its project's."""
+    """The dataset's own template; '' = its project's."""
     description: str = ""
     quotas: Quotas = field(default_factory=Quotas)
     workflow_parameters: Sequence[JsonObject] = ()

@@ -6,6 +6,7 @@ done.
 Modules that are slow to load are imported by the command that needs them, so that help is quick.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -73,6 +74,8 @@ def demo(
     """Index the pictures of a folder, group the faces and the pictures, and write a report."""
     from pydantic import ValidationError
 
+    # The demo's data folder goes when it ends; compiled kernels are worth keeping for the next.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(_cache_folder() / "numba"))
     from imm_ray.cli.demo import NothingDone, run_demo
     from imm_ray.runtime.data_folder import InUse
     from imm_ray.runtime.embedded import EmbeddedServer
@@ -90,6 +93,11 @@ def demo(
 def _end(message: str, code: int, cause: Exception) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(code) from cause
+
+
+def _cache_folder() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "imm-ray"
 
 
 @models_app.command("list")

@@ -12,9 +12,12 @@ from imm_ray.embed.cards import ModelCard, card_of_model
 from imm_ray.index.open import open_index
 from imm_ray.model import ClusterId, ClusterKind
 from imm_ray.settings import Settings
-from imm_ray.store import datasets
+from imm_ray.store import datasets, projects
 from imm_ray.store.database import Database
 from imm_ray.store.ownership import DatasetGone, Lease
+
+_WITHOUT_MODELS = ("Official:DefaultEmptyId", "Official:OSSBasicMeta")
+"""Templates without operators for faces or pictures: tasks succeed and change nothing."""
 
 
 def open_engine(
@@ -30,8 +33,11 @@ def open_engine(
     """
     with database.read() as tx:
         dataset = datasets.by_id(tx, lease.dataset_id)
-    if dataset is None:
-        raise DatasetGone(f"dataset {lease.dataset_id} does not exist")
+        if dataset is None:
+            raise DatasetGone(f"dataset {lease.dataset_id} does not exist")
+        template = (
+            dataset.template_id or projects.get(tx, dataset.account, dataset.project).template_id
+        )
     return DatasetEngine(
         database,
         lease,
@@ -42,6 +48,7 @@ def open_engine(
         rules=settings.clustering,
         notices=notices,
         clock=clock,
+        analyzes=template not in _WITHOUT_MODELS,
     )
 
 

@@ -24,6 +24,9 @@ from imm_ray.store.results import PendingFile, Result, StoredFigure, StoredImage
 MAX_ATTEMPTS = 3
 """A file that was in hand when the embedder died this often is Failed."""
 
+METADATA_ONLY = "other"
+"""The media type of a file into which no model looks."""
+
 _COMMIT = 100
 _LONGEST_PAUSE_S = 0.05
 
@@ -39,6 +42,8 @@ class Notices:
 class DatasetEngine:
     """Indexes and clusters one dataset.
 
+    Without ``analyzes`` files are indexed as metadata only (a template without operators).
+
     Not thread-safe: one thread calls it. Every method raises `ownership.Fenced` when another owner
     has taken the dataset; the engine is then of no more use.
     """
@@ -52,6 +57,7 @@ class DatasetEngine:
         rules: Clustering,
         notices: Notices,
         clock: Clock,
+        analyzes: bool = True,
     ) -> None:
         self.dataset_id: DatasetId = lease.dataset_id
         self._database = database
@@ -60,6 +66,7 @@ class DatasetEngine:
         self._rules = rules
         self._notices = notices
         self._clock = clock
+        self._analyzes = analyzes
         self._mended_seq = 0
         self._first_pending: dict[str, int] = {}
 
@@ -105,7 +112,8 @@ class DatasetEngine:
 
     def source(self, file: PendingFile) -> Source:
         """Return what the embedder needs to know of a file."""
-        return Source(uri=file.uri, media_type=file.media_type, known=file.known)
+        media_type = file.media_type if self._analyzes else METADATA_ONLY
+        return Source(uri=file.uri, media_type=media_type, known=file.known)
 
     def commit(self, found: Sequence[Result]) -> None:
         """Store results and take their items into the index."""

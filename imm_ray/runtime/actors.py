@@ -1,7 +1,7 @@
 """What Ray ships to its workers: classes that import their work where it is done.
 
 The processes that only create an actor or a replica (the driver, the ingress, the steward) must not
-load FAISS, numba, OpenCV or the models: that would cost seconds of start and a hundred megabytes each.
+load FAISS, numba, OpenCV or the models: seconds of start, and a hundred megabytes each.
 """
 
 from collections.abc import Sequence

@@ -44,8 +44,8 @@ class Calibration(BaseModel):
     def scaled(self, cosine: float) -> float:
         """Return a cosine on the common scale: 0 like strangers, 1 like two pictures of the same.
 
-        >>> Calibration(different_mean=0.8, same_mean=0.9, threshold=0.87).scaled(0.85)
-        0.4999999999999999
+        >>> Calibration(different_mean=0.5, same_mean=1.0, threshold=0.8).scaled(0.75)
+        0.5
         """
         return (cosine - self.different_mean) / (self.same_mean - self.different_mean)
 

@@ -19,6 +19,7 @@ from imm_ray.model import (
 from imm_ray.store import outbox, ownership, work
 from imm_ray.store.ownership import DatasetGone, Fenced
 from imm_ray.store.requests import IndexRequest
+from imm_ray.store.results import Result
 from imm_ray.testing import face, near, picture, random_vector
 from tests.unit.dataset.owner import DIMENSION, Owner
 
@@ -146,7 +147,7 @@ def test_two_faces_of_one_photo_are_two_people(owner: Owner) -> None:
 
 def test_too_few_good_faces_found_no_cluster_but_may_join_one(tmp_path: Path) -> None:
     owner = Owner(tmp_path, minimum=3)
-    poor = {
+    poor: dict[str, Outcome] = {
         f"oss://b/poor{i}": picture(f"poor{i}", person("ann", 10 + i, quality=0.5))
         for i in range(4)
     }
@@ -211,7 +212,7 @@ def test_a_result_of_an_older_revision_is_dropped(owner: Owner) -> None:
     (stale,) = owner.engine.pull(10, [])
     owner.index({"oss://b/ann0": picture("new", person("bob", 1))})
     old = picture("old", person("ann", 1), person("ann", 2, left=200))
-    owner.engine.commit([results_of(stale, old)])
+    owner.engine.commit([Result(stale, old)])
     assert owner.file("oss://b/ann0").status is FileStatus.PENDING
     owner.drain()
     assert len(owner.file("oss://b/ann0").figures) == 1
@@ -221,14 +222,8 @@ def test_a_result_for_a_deleted_file_is_dropped(owner: Owner) -> None:
     owner.index(portraits("ann", 1))
     (stale,) = owner.engine.pull(10, [])
     owner.delete("oss://b/ann0")
-    owner.engine.commit([results_of(stale, picture("x", person("ann", 1)))])
+    owner.engine.commit([Result(stale, picture("x", person("ann", 1)))])
     assert owner.uris() == []
-
-
-def results_of(file, outcome):  # type: ignore[no-untyped-def]
-    from imm_ray.store.results import Result
-
-    return Result(file, outcome)
 
 
 def test_a_refused_file_fails_alone_and_the_task_goes_on(owner: Owner) -> None:
@@ -273,7 +268,7 @@ def test_a_fenced_owner_commits_nothing(owner: Owner) -> None:
     with owner.database.write() as tx:
         ownership.take(tx, owner.dataset_id, "other", 1)
     with pytest.raises(Fenced):
-        owner.engine.commit([results_of(first, picture("x")), results_of(second, picture("y"))])
+        owner.engine.commit([Result(first, picture("x")), Result(second, picture("y"))])
     assert owner.file("oss://b/ann0").status is FileStatus.PENDING
     with pytest.raises(Fenced):
         owner.cluster()
