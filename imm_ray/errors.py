@@ -204,9 +204,11 @@ class SourceError(Exception):
     """A source can not be read or decoded; fails one file and never reaches the wire as an error.
 
     ``reason`` is a sentence for the person who owns the file. It names no path, host or policy:
-    what an operator needs to know goes to the log.
+    what an operator needs to know goes to the log. A ``transient`` one says nothing of the file
+    itself (its bucket does not answer), so what is known of it from before stays.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, transient: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.transient = transient

@@ -214,6 +214,8 @@ class Refused:
     """The outcome for a file that can not be indexed; ``reason`` is for a person to read."""
 
     reason: str
+    transient: bool = False
+    """Nothing is known against the file: results of an earlier indexing stay."""
 
 
 Outcome: TypeAlias = Indexed | Refused

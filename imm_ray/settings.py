@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +23,10 @@ DEFAULT_ACCOUNT = "100000"
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _absolute(place: str) -> str:
+    return place if "://" in place else str(Path(place).expanduser().absolute())
 
 
 class Server(_Section):
@@ -128,6 +132,13 @@ class Notifications(_Section):
     topics: dict[str, str] = Field(
         default_factory=dict, description="topic name -> http(s) URL or path of a JSON-lines file"
     )
+
+    @field_validator("topics", mode="after")
+    @classmethod
+    def _absolute_topics(cls, topics: dict[str, str]) -> dict[str, str]:
+        """Make paths absolute: the sender runs in a folder of its own."""
+        return {name: _absolute(target) for name, target in topics.items()}
+
     timeout_s: float = Field(5.0, gt=0)
     max_attempts: int = Field(12, ge=1)
     first_retry_s: float = Field(1.0, gt=0)
@@ -183,6 +194,12 @@ class Settings(BaseSettings):
     owners: Owners = Owners()
     tasks: Tasks = Tasks()
     limits: Limits = Limits()
+
+    @field_validator("buckets", mode="after")
+    @classmethod
+    def _absolute_buckets(cls, buckets: dict[str, str]) -> dict[str, str]:
+        """Make folders absolute: workers run in folders of their own."""
+        return {name: _absolute(place) for name, place in buckets.items()}
 
     @property
     def store_url(self) -> str:

@@ -1,6 +1,7 @@
 """`imm-ray serve`: the service on this machine."""
 
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -106,28 +107,41 @@ def _key_of_file(path: Path) -> str:
     return f"{found['access_key_id']}:{found['access_key_secret']}"
 
 
+class _Stopped(BaseException):
+    """A signal came while the server was starting."""
+
+
 def _run(settings: Settings, *, dashboard: bool) -> None:
     stop = threading.Event()
+    starting = True
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        if starting and not stop.is_set():
+            stop.set()
+            raise _Stopped
         stop.set()
 
-    signal.signal(signal.SIGTERM, ask_to_stop)
-    signal.signal(signal.SIGINT, ask_to_stop)
+    def listen() -> None:
+        signal.signal(signal.SIGTERM, ask_to_stop)
+        signal.signal(signal.SIGINT, ask_to_stop)
+
+    listen()
     from imm_ray.runtime.data_folder import InUse
     from imm_ray.runtime.embedded import EmbeddedServer
 
     try:
-        server = EmbeddedServer(settings, dashboard=dashboard)
+        server = EmbeddedServer(settings, dashboard=dashboard, on_ray_started=listen)
+        with server:
+            starting = False
+            _announce(server, settings)
+            stop.wait()
     except (InUse, ValueError) as error:
         typer.echo(f"imm-ray: {error}", err=True)
         raise typer.Exit(UNAVAILABLE if isinstance(error, InUse) else USAGE) from error
-    with server:
-        # Ray installs handlers of its own when it starts.
-        signal.signal(signal.SIGTERM, ask_to_stop)
-        signal.signal(signal.SIGINT, ask_to_stop)
-        _announce(server, settings)
-        stop.wait()
+    except _Stopped:
+        os._exit(0)  # nothing was served, and what of Ray was half started has been stopped
+    if server.lost_ray:
+        os._exit(0)  # what is left of Ray in this process would wait for its dead cluster
 
 
 def _announce(server: "EmbeddedServer", settings: Settings) -> None:

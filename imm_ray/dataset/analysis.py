@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+import structlog
+
 from imm_ray.errors import SourceError
 from imm_ray.model import (
     DetectedFace,
@@ -17,6 +19,8 @@ from imm_ray.model import (
     SourceStat,
     Vector,
 )
+
+_log = structlog.get_logger(__name__)
 
 _OTHER_MEDIA = frozenset({"video", "audio", "document", "archive", "other"})
 
@@ -130,7 +134,10 @@ class PictureAnalyzer:
         try:
             return self._analyze(source)
         except SourceError as error:
-            return Refused(error.reason)
+            return Refused(error.reason, transient=error.transient)
+        except Exception:  # noqa: BLE001 - one file must not stop its dataset
+            _log.exception("analysis failed", uri=source.uri)
+            return Refused("The file could not be analysed: an internal error, see the log.")
 
     def _analyze(self, source: Source) -> Indexed:
         if is_other_media(source):

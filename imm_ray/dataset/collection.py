@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from imm_ray.cluster.fixed import quantise, to_cosine
+from imm_ray.cluster.founding import founds
 from imm_ray.cluster.identity import keep_ids
 from imm_ray.cluster.incremental import IncrementalClusterer, Run
 from imm_ray.dataset.ports import Slots, VectorIndex
@@ -100,6 +101,8 @@ class Collection:
         self._photo_of: dict[FileId, int] = {}
         self._new: dict[int, int] = {}
         self._in_graph: set[int] = set()
+        self._absent: set[int] = set()
+        """Representatives of covered items that are not in the graph yet."""
         self._place: dict[str, ClusterId] = {}
         self._lost_items: set[ClusterId] = set()
         self._disturbed = False
@@ -113,16 +116,11 @@ class Collection:
     def __len__(self) -> int:
         return len(self._known)
 
-    def restore(
-        self, at: Progress, places: Iterable[tuple[str, ClusterId]], *, disturbed: bool
-    ) -> None:
-        """Take over what is stored of earlier runs; call it before any `put`.
-
-        ``disturbed`` says that files were deleted since the last run.
-        """
+    def restore(self, at: Progress, places: Iterable[tuple[str, ClusterId]]) -> None:
+        """Take over what is stored of earlier runs; call it before any `put`."""
         self._at = at
         self._place = dict(places)
-        self._disturbed = disturbed
+        self._disturbed = at.disturbed
 
     def put(self, items: Iterable[Item]) -> None:
         """Add items of files that have none yet."""
@@ -196,6 +194,8 @@ class Collection:
                 self._next_photo += 1
             if item.seq > self._at.watermark:
                 self._new[slot] = item.seq
+            else:
+                self._absent.add(int(stand_for[slot - first]))
 
     def _remove(self, slots: Sequence[int], stay: set[str]) -> None:
         """Forget slots; ``stay`` are the item ids that keep their places."""
@@ -217,8 +217,14 @@ class Collection:
         self._index.remove(departure.gone)
         self._leave_graph(departure.gone)
         self._index.add(departure.promoted, inherited)
+        self._absent.difference_update(departure.gone.tolist())
+        self._absent.update(filter(self._stands_for_covered, departure.promoted.tolist()))
         here = [slot for slot in departure.shrunk.tolist() if slot in self._in_graph]
         self._clusterer.touch(np.array(here, np.int64))
+
+    def _stands_for_covered(self, head: int) -> bool:
+        items = self._representatives.expand(np.array([head], np.int64)).tolist()
+        return not self._new.keys() >= set(items)
 
     def _leave_graph(self, slots: Slots) -> None:
         here = [slot for slot in slots.tolist() if slot in self._in_graph]
@@ -229,9 +235,8 @@ class Collection:
         """Bring every covered item into the graph, and have the fresh ones looked at."""
         heads = set(self._representatives.representatives(np.array(fresh, np.int64)).tolist())
         self._clusterer.touch(np.array(sorted(heads & self._in_graph), np.int64))
-        covered = np.array(sorted(self._known.keys() - self._new.keys()), np.int64)
-        heads.update(self._representatives.representatives(covered).tolist())
-        absent = sorted(heads - self._in_graph)
+        absent = sorted((heads | self._absent) - self._in_graph)
+        self._absent.clear()
         for start in range(0, len(absent), _AT_ONCE):
             self._insert(np.array(absent[start : start + _AT_ONCE], np.int64))
 
@@ -313,7 +318,7 @@ class Collection:
 
     def _founds(self, group: Slots) -> bool:
         good = sum(self._known[slot].is_good for slot in group.tolist())
-        return good >= self._rule.good_to_found
+        return founds(good, existing=False, minimum=self._rule.good_to_found)
 
     def _cover(self, members: Slots | None) -> str:
         if members is None:

@@ -14,7 +14,7 @@ from functools import partial
 from imm_ray.cluster.founding import is_good
 from imm_ray.dataset.collection import Collection, Item, Plan
 from imm_ray.dataset.ports import Clock
-from imm_ray.model import ClusterKind, DatasetId, FileId, Refused, Source, Task, TaskStatus
+from imm_ray.model import ClusterKind, DatasetId, Refused, Source, Task, TaskStatus
 from imm_ray.settings import Clustering
 from imm_ray.store import loading, ownership, requests, results, staging, tasks, work
 from imm_ray.store.database import Database, Tx
@@ -79,15 +79,10 @@ class DatasetEngine:
         for kind, collection in self._collections.items():
             at = loading.progress(self._database, self.dataset_id, kind)
             places = loading.memberships(self._database, self.dataset_id, kind, at.run)
-            collection.restore(at, places, disturbed=any(seq > at.watermark for _, seq in deleted))
+            collection.restore(at, places)
         figures.put(map(self._figure_item, loading.figures(self._database, self.dataset_id)))
         images.put(map(_image_item, loading.images(self._database, self.dataset_id)))
         self.mend()
-
-    def renew(self) -> None:
-        """Extend the lease."""
-        with self._database.write() as tx:
-            ownership.renew(tx, self._lease)
 
     def mend(self) -> None:
         """Take deleted files out of memory; the next runs look at what they leave behind."""
@@ -95,20 +90,31 @@ class DatasetEngine:
             deleted = work.deleted_since(tx, self.dataset_id, self._mended_seq)
         if not deleted:
             return
+        seq = deleted[-1][1]
+        self._in_short_transactions(lambda tx: work.mended(tx, self._lease, seq))
         for collection in self._collections.values():
             collection.drop([file_id for file_id, _ in deleted])
-        self._mended_seq = deleted[-1][1]
+        self._mended_seq = seq
         self._in_short_transactions(
-            lambda tx: work.mended(tx, self._lease, self._mended_seq),
+            lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
+            until_done=True,
         )
 
-    def pull(self, limit: int, in_hand: Sequence[FileId]) -> list[PendingFile]:
-        """Return files to embed together: at most ``limit``; a file under suspicion comes alone."""
+    def pull(self, limit: int, in_hand: Sequence[PendingFile]) -> list[PendingFile]:
+        """Return files to embed together: at most ``limit``, none of those in hand.
+
+        A file under suspicion is embedded alone: it waits until nothing else is in hand, and while
+        it is in hand there is nothing else to do.
+        """
+        if any(file.attempts for file in in_hand):
+            return []
+        skip = [file.file_id for file in in_hand]
         with self._database.read() as tx:
-            found = results.pending(tx, self.dataset_id, limit=limit, skip=in_hand)
-        if found and found[0].attempts:
-            return found[:1]
-        return [file for file in found if not file.attempts]
+            found = results.pending(tx, self.dataset_id, limit=limit, skip=skip)
+        innocent = [file for file in found if not file.attempts]
+        if innocent or in_hand:
+            return innocent
+        return found[:1]
 
     def source(self, file: PendingFile) -> Source:
         """Return what the embedder needs to know of a file."""
@@ -126,11 +132,15 @@ class DatasetEngine:
                 self._accept(change)
 
     def blame(self, files: Sequence[PendingFile]) -> None:
-        """Record that the embedder died with these files; after some deaths a file is Failed."""
+        """Record that the embedder died with these files; after some deaths alone a file is Failed.
+
+        The first death makes suspects of all files in hand; only deaths with one file alone count
+        against it.
+        """
         with self._database.write() as tx:
             results.count_attempt(tx, self._lease, [file.file_id for file in files])
         reason = Refused(f"The file stopped the analysis {MAX_ATTEMPTS} times.")
-        self.commit([Result(file, reason) for file in files if file.attempts + 1 >= MAX_ATTEMPTS])
+        self.commit([Result(file, reason) for file in files if file.attempts >= MAX_ATTEMPTS])
 
     def run_due_task(self) -> bool:
         """Run the oldest task if all that it covers is indexed; return whether one ended."""
@@ -213,10 +223,6 @@ class DatasetEngine:
     def _sweep(self, kind: ClusterKind, visible: int) -> None:
         self._in_short_transactions(
             lambda tx: staging.sweep(tx, self._lease, kind, visible), until_done=True
-        )
-        self._in_short_transactions(
-            lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
-            until_done=True,
         )
 
     def _in_short_transactions(

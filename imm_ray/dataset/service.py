@@ -89,7 +89,7 @@ class DatasetService:
 
     async def _start_embedding(self) -> None:
         while len(self._in_hand) < IN_FLIGHT:
-            in_hand = [file.file_id for files in self._in_hand.values() for file in files]
+            in_hand = [file for files in self._in_hand.values() for file in files]
             files = await self._call(partial(self._engine.pull, CHUNK, in_hand))
             if not files:
                 return

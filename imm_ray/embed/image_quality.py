@@ -34,7 +34,7 @@ def image_score(pixels: Pixels, width: int, height: int) -> float:
     blocks, each 0–1. It is meant to order shots of the same thing, not to judge art: the sharp
     full-size original comes before its blurred, small, dark, grey or heavily compressed copies.
     """
-    small = _reduced(pixels)
+    small = _resized(pixels)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
     terms = (
         _resolution(width, height),
@@ -47,12 +47,12 @@ def image_score(pixels: Pixels, width: int, height: int) -> float:
     return float(math.prod(max(0.0, term) for term in terms) ** (1 / len(terms)))
 
 
-def _reduced(pixels: Pixels) -> Pixels:
+def _resized(pixels: Pixels) -> Pixels:
+    """Return the picture at one size: unless it is enlarged too, a small copy looks sharper."""
     scale = _WORKING_SIDE / max(pixels.shape[:2])
-    if scale >= 1:
-        return pixels
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
 
 
 def _resolution(width: int, height: int) -> float:

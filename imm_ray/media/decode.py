@@ -168,7 +168,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
             raise SourceError(_DAMAGED)
         if low >= 0 and high <= 255:
             low, high = 0.0, 255.0
-    scale = 255 / (high - low)
+    scale = 255 / ((high - low) or 1.0)
     return wide.point(lambda value: value * scale + (0.5 - low * scale)).convert("L")
 
 

@@ -84,10 +84,17 @@ class _Slot:
         self.child: DecoderChild | None = None
 
     def decode(self, data: bytes) -> Decoded:
+        try:
+            return self._attempt(data)
+        finally:
+            if self.child is not None and self.child.is_worn():
+                self.stop()
+
+    def _attempt(self, data: bytes) -> Decoded:
         for attempt in range(1, _ATTEMPTS + 1):
             child = self.child = self.child or DecoderChild(self._limits)
             try:
-                decoded = _decoded(child, child.run(data))
+                return _decoded(child, child.run(data))
             except CpuLimitReached as error:
                 self.stop()
                 raise SourceError(
@@ -97,10 +104,6 @@ class _Slot:
             except ChildDied as error:
                 self.stop()
                 _log.warning("decoder child died attempt=%s of=%s %s", attempt, _ATTEMPTS, error)
-            else:
-                if child.is_worn():
-                    self.stop()
-                return decoded
         raise SourceError(
             f"The image can not be decoded: its decoder process died {_ATTEMPTS} times."
         )

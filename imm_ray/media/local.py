@@ -44,7 +44,7 @@ class Folder:
                 raise SourceError("The service has no permission to read the file.") from error
             except OSError as error:
                 _log.warning("file can not be read key=%r error=%s", key, error)
-                raise SourceError("The file can not be read.") from error
+                raise SourceError("The file can not be read.", transient=True) from error
 
     @contextmanager
     def _checked(self, key: str) -> Iterator[int]:

@@ -50,6 +50,10 @@ class RemoteFolder:
         return self._try(key, read)
 
     def _path(self, key: str) -> str:
+        """Return the store's name of a key, which may not step out of the prefix."""
+        if any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key:
+            _log.warning("source refused: not a plain path root=%s key=%r", self._root, key)
+            raise SourceError("The source is not allowed.")
         return f"{self._root}/{key}"
 
     def _stat(self, key: str) -> SourceStat:
@@ -83,11 +87,15 @@ class RemoteFolder:
         )
         try:
             return retrying(call, deadline)
+        except SourceError:
+            raise
         except FileNotFoundError as error:
             raise SourceError("File does not exist.") from error
         except Exception as error:  # each file system raises its own kinds
             _log.warning("bucket can not be read root=%s key=%r error=%r", self._root, key, error)
-            raise SourceError("The file can not be fetched from its bucket.") from error
+            raise SourceError(
+                "The file can not be fetched from its bucket.", transient=True
+            ) from error
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -29,8 +29,9 @@ class DataFolder:
 
     def __init__(self, path: Path, *, patience_s: float = PATIENCE_S) -> None:
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
-        path.chmod(0o700)
+        if not path.is_dir():
+            path.mkdir(parents=True)
+            path.chmod(0o700)  # a folder that was there keeps the mode that its owner chose
         self._file = (path / "lock").open("a+")
         deadline = time.monotonic() + patience_s
         while not self._try_lock():

@@ -2,9 +2,14 @@
 
 import logging
 import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
+import psutil
 import ray
 from pydantic import SecretStr
 from ray import serve
@@ -12,13 +17,15 @@ from ray.serve.config import HTTPOptions, ProxyLocation
 
 from imm_ray.runtime.data_folder import DataFolder
 from imm_ray.runtime.deployments import assemble, prepare
+from imm_ray.runtime.exposure import check_exposure
 from imm_ray.runtime.names import APP, NAMESPACE, STEWARD
 from imm_ray.runtime.port import take_port
 from imm_ray.runtime.steward import Steward
 from imm_ray.settings import Settings, User
 
 _OBJECT_STORE_BYTES = 128 * 2**20
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_STOP_S = 20.0
+_POLL_S = 0.2
 
 
 class EmbeddedServer:
@@ -31,6 +38,8 @@ class EmbeddedServer:
         start.
     dashboard
         Start Ray's dashboard on loopback.
+    on_ray_started
+        Called when Ray runs; signal handlers that Ray has replaced can be set again there.
 
     Raises
     ------
@@ -40,9 +49,18 @@ class EmbeddedServer:
         The settings would serve without signatures, or in the clear, beyond this machine.
     """
 
-    def __init__(self, settings: Settings, *, dashboard: bool = False) -> None:
-        _check_exposure(settings)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        dashboard: bool = False,
+        on_ray_started: Callable[[], None] = lambda: None,
+    ) -> None:
+        check_exposure(settings)
         self._dashboard = dashboard
+        self._on_ray_started = on_ray_started
+        self.lost_ray = False
+        """Ray was gone before it was told to stop; its remains in this process can not be used."""
         self._folder = DataFolder(settings.data)
         try:
             self.made_credentials = settings.auth.mode == "signature" and not settings.auth.users
@@ -69,9 +87,10 @@ class EmbeddedServer:
         return self._settings.auth.users[0].secret if self._settings.auth.users else ""
 
     def __enter__(self) -> "EmbeddedServer":
-        generation = prepare(self._settings)
         try:
+            generation = prepare(self._settings)
             self._start_ray()
+            self._on_ray_started()
             self._start_service(generation)
         except BaseException:
             self._stop()
@@ -107,7 +126,7 @@ class EmbeddedServer:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "0")
         os.environ.setdefault("NUMBA_CACHE_DIR", str(self._settings.data.absolute() / "numba"))
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        os.umask(0o077)  # Ray's logs name files and buckets, and its log folder is open to all
         ray.init(
             address="local",  # never another cluster that happens to run on this machine
             namespace=NAMESPACE,
@@ -119,6 +138,8 @@ class EmbeddedServer:
 
     def _start_service(self, generation: int) -> None:
         server = self._settings.server
+        for name in ("ray", "ray.serve"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         serve.start(
             proxy_location=ProxyLocation.HeadOnly,
             http_options=HTTPOptions(
@@ -128,6 +149,7 @@ class EmbeddedServer:
                 ssl_keyfile=str(server.tls_key) if server.tls_key else None,
             ),
         )
+        logging.getLogger("ray.serve").setLevel(logging.ERROR)  # `serve.start` has lowered it
         serve.run(assemble(self._settings, generation), name=APP, route_prefix="/")
         actor_class: Any = ray.remote(num_cpus=0, max_restarts=-1)(Steward)
         options = actor_class.options(name=STEWARD, namespace=NAMESPACE, lifetime="detached")
@@ -135,21 +157,43 @@ class EmbeddedServer:
         ray.get(self._steward.ready.remote())
 
     def _stop(self) -> None:
-        if ray.is_initialized():
-            if APP in serve.status().applications:
-                serve.delete(APP)  # replicas finish the requests that they have
-            ray.shutdown()
+        """Let replicas finish and stop Ray; where Ray is dead already, or hangs, kill what is left.
+
+        A service manager may signal all processes at once. Ray's own shutdown then waits a minute
+        for a GCS that has gone.
+        """
+        polite = threading.Thread(target=_leave_ray, name="imm-ray-stop", daemon=True)
+        polite.start()
+        deadline = time.monotonic() + _STOP_S
+        while polite.is_alive() and not self.lost_ray:
+            polite.join(_POLL_S)
+            if polite.is_alive() and (time.monotonic() > deadline or not _ray_lives()):
+                self.lost_ray = True
+        if self.lost_ray:
+            _kill_descendants()
         self._folder.close()
 
 
-def _check_exposure(settings: Settings) -> None:
-    server = settings.server
-    if server.host in _LOOPBACK:
-        return
-    if settings.auth.mode == "none":
-        raise ValueError(f'auth.mode = "none" is for loopback only, not for host {server.host}')
-    if not (server.behind_tls_proxy or server.tls_cert):
-        raise ValueError(
-            f"plain HTTP on host {server.host} would show every photo's address on the network: "
-            "give --tls-cert and --tls-key, or set server.behind_tls_proxy if a proxy adds TLS"
-        )
+def _leave_ray() -> None:
+    if ray.is_initialized():
+        if APP in serve.status().applications:
+            serve.delete(APP)  # replicas finish the requests that they have
+        ray.shutdown()
+
+
+def _ray_lives() -> bool:
+    """Return whether the processes without which Ray can not stop politely are there."""
+    names = set()
+    for process in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                names.add(process.name())
+    return not ray.is_initialized() or {"gcs_server", "raylet"} <= names
+
+
+def _kill_descendants() -> None:
+    descendants = psutil.Process().children(recursive=True)
+    for process in descendants:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(descendants, timeout=_STOP_S)

@@ -49,6 +49,7 @@ class OwnerHost:
         self._embedder = ServeEmbedder()
         self._services: dict[DatasetId, DatasetService] = {}
         self._running: dict[DatasetId, asyncio.Task[None]] = {}
+        self._rung_meanwhile: set[DatasetId] = set()
         self._leases = _Leases(self._database)
         threading.Thread(target=compile_kernels, name="imm-ray-warmup", daemon=True).start()
 
@@ -56,7 +57,9 @@ class OwnerHost:
         """Look for work of a dataset."""
         if (service := self._services.get(dataset_id)) is not None:
             service.ring()
-        elif dataset_id not in self._running:
+        elif dataset_id in self._running:
+            self._rung_meanwhile.add(dataset_id)  # it is just starting, or just leaving
+        else:
             self._running[dataset_id] = asyncio.create_task(self._keep(dataset_id))
 
     async def _keep(self, dataset_id: DatasetId) -> None:
@@ -76,19 +79,25 @@ class OwnerHost:
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
         finally:
-            self._running.pop(dataset_id, None)
+            del self._running[dataset_id]
+            if dataset_id in self._rung_meanwhile:
+                self._rung_meanwhile.remove(dataset_id)
+                self.ring(dataset_id)
 
     async def _serve(self, dataset_id: DatasetId) -> None:
         lease, engine = await asyncio.to_thread(self._take, dataset_id)
         service = DatasetService(engine, self._embedder)
         self._services[dataset_id] = service
+        self._rung_meanwhile.discard(dataset_id)
         self._leases.add(lease)
         try:
-            await service.run(idle_s=self._settings.owners.idle_s)
+            try:
+                await service.run(idle_s=self._settings.owners.idle_s)
+            finally:
+                del self._services[dataset_id]  # a bell from now on starts a new service
             await asyncio.to_thread(self._release, lease)
         finally:
             self._leases.remove(lease)
-            del self._services[dataset_id]
             service.close()
 
     def _take(self, dataset_id: DatasetId) -> tuple[Lease, DatasetEngine]:
@@ -122,7 +131,8 @@ class _Leases:
     def remove(self, lease: Lease) -> None:
         """Renew it no more."""
         with self._lock:
-            self._held.pop(lease.dataset_id, None)
+            if self._held.get(lease.dataset_id) is lease:
+                del self._held[lease.dataset_id]
 
     def _loop(self) -> None:
         ticker = threading.Event()
@@ -139,5 +149,12 @@ class _Leases:
             except DatasetGone:
                 self.remove(lease)
             except Fenced as error:
-                _log.error("fenced", why=str(error))
-                os._exit(FENCED_EXIT)
+                if self._holds(lease):  # else it was given back while this loop ran
+                    _log.error("fenced", why=str(error))
+                    os._exit(FENCED_EXIT)
+            except Exception:  # noqa: BLE001 - the epoch protects; a lapsed lease costs only time
+                _log.exception("lease not renewed", dataset_id=lease.dataset_id)
+
+    def _holds(self, lease: Lease) -> bool:
+        with self._lock:
+            return self._held.get(lease.dataset_id) is lease

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from imm_ray.runtime.dispatcher import Dispatcher
 from imm_ray.runtime.logging import configure_logging
 from imm_ray.settings import Settings
 from imm_ray.store import nonces, tasks, work
-from imm_ray.store.database import Database
+from imm_ray.store.database import Database, Tx
 
 _DELIVER_S = 0.5
 _RING_S = 5.0
@@ -61,9 +62,20 @@ class Steward:
     def _purge(self) -> None:
         now = utc_now()
         alive_since = now - timedelta(days=self._settings.tasks.retention_days)
+        for purge in (
+            lambda tx: nonces.purge(tx, now, limit=_PURGED_AT_ONCE),
+            lambda tx: tasks.purge(tx, alive_since, limit=_PURGED_AT_ONCE),
+        ):
+            while self._purged(purge):
+                pass
+
+    def _purged(self, purge: Callable[[Tx], int]) -> int:
+        """Run one short transaction, then let others write as long as it took."""
+        begun = time.monotonic()
         with self._database.write() as tx:
-            nonces.purge(tx, now)
-            tasks.purge(tx, alive_since, limit=_PURGED_AT_ONCE)
+            count = purge(tx)
+        time.sleep(time.monotonic() - begun)
+        return count
 
 
 def _repeat(name: str, chore: Callable[[], None], every_s: float) -> None:

@@ -73,6 +73,24 @@ class Database:
         self._engine.dispose()
 
 
+class TransactionLost(Exception):
+    """The database has rolled back a transaction by itself; nothing of it is stored."""
+
+
+def require_open(tx: Tx) -> None:
+    """Return when ``tx`` is still open in the database itself.
+
+    SQLite ends a transaction on its own on a full disk or an I/O error (its manual, "Response to
+    errors within a transaction"); what follows would be committed statement by statement.
+
+    Raises
+    ------
+    TransactionLost
+    """
+    if not tx.connection.in_transaction:
+        raise TransactionLost("the database rolled back: its disk is full or failing")
+
+
 def _open(url: str, busy_timeout_s: float, synchronous: str) -> Engine:
     if not url.startswith("sqlite"):
         raise ValueError(

@@ -128,6 +128,16 @@ def next_seq(tx: Tx, dataset_id: DatasetId) -> int:
     return int(seq)
 
 
+def disturb(tx: Tx, dataset_id: DatasetId, seq: int) -> None:
+    """Record that the change ``seq`` took items away: the next runs must look at what they left."""
+    d = tables.dataset
+    tx.execute(
+        update(d)
+        .where(d.c.dataset_id == dataset_id, d.c.disturbed_seq < seq)
+        .values(disturbed_seq=seq)
+    )
+
+
 def _find(tx: Tx, account: str, project: str, name: str) -> Dataset | None:
     d = tables.dataset.c
     query = _query().where(d.account == account, d.project == project, d.name == name)

@@ -101,6 +101,7 @@ def delete(
         return 0
     seq = datasets.next_seq(tx, dataset_id)
     file_ids = [FileId(row.file_id) for row in known.values()]
+    datasets.disturb(tx, dataset_id, seq)
     leave_clusters(tx, dataset_id, now, file_ids=file_ids)
     for row in known.values():
         requests.settle(
@@ -204,19 +205,22 @@ def _shrink(tx: Tx, state: Any, members: Sequence[Any], now: datetime) -> None:
 
 def _known(tx: Tx, dataset_id: DatasetId, uris: Sequence[str]) -> dict[str, Any]:
     f = tables.file.c
-    query = select(f.file_id, f.uri, f.revision, f.attributes).where(
+    query = select(f.file_id, f.uri, f.revision, f.seq, f.status, f.attributes).where(
         f.dataset_id == dataset_id, f.uri.in_(uris)
     )
     return {row.uri: row for row in tx.execute(query)}
 
 
 def _index_again(tx: Tx, row: Any, item: InputFile, seq: int, now: datetime) -> None:
+    # A file that still waits keeps its place: a task that covers it must not lose it to a repeated
+    # request.
+    waits = row.status == FileStatus.PENDING
     tx.execute(
         update(tables.file)
         .where(tables.file.c.file_id == row.file_id)
         .values(
             revision=row.revision + 1,
-            seq=seq,
+            seq=row.seq if waits else seq,
             status=FileStatus.PENDING,
             reason="",
             attempts=0,

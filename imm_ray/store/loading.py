@@ -20,6 +20,8 @@ class Progress:
 
     run: int
     watermark: int
+    disturbed: bool = False
+    """Whether items were taken away since the last run."""
 
 
 def figures(database: Database, dataset_id: DatasetId) -> Iterator[StoredFigure]:
@@ -68,8 +70,11 @@ def progress(database: Database, dataset_id: DatasetId, kind: ClusterKind) -> Pr
         else (d.similar_run, d.similar_watermark)
     )
     with database.read() as tx:
-        row = tx.execute(select(*columns).where(d.dataset_id == dataset_id)).first()
-    return Progress(run=0, watermark=0) if row is None else Progress(run=row[0], watermark=row[1])
+        query = select(*columns, d.disturbed_seq).where(d.dataset_id == dataset_id)
+        row = tx.execute(query).first()
+    if row is None:
+        return Progress(run=0, watermark=0)
+    return Progress(run=row[0], watermark=row[1], disturbed=row[2] > row[1])
 
 
 def _walk(

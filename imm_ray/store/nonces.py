@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from imm_ray.errors import SignatureNonceUsed
@@ -28,6 +28,8 @@ def remember(tx: Tx, access_key_id: str, value: str, now: datetime) -> None:
         raise SignatureNonceUsed() from error
 
 
-def purge(tx: Tx, now: datetime) -> int:
-    """Forget nonces too old to be accepted again; return how many."""
-    return tx.execute(delete(nonce).where(nonce.c.seen_at < now - KEPT)).rowcount
+def purge(tx: Tx, now: datetime, *, limit: int) -> int:
+    """Forget some nonces too old to be accepted again; return how many."""
+    key = tuple_(nonce.c.access_key_id, nonce.c.nonce)
+    old = select(nonce.c.access_key_id, nonce.c.nonce).where(nonce.c.seen_at < now - KEPT)
+    return tx.execute(delete(nonce).where(key.in_(old.limit(limit)))).rowcount

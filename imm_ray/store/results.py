@@ -25,7 +25,7 @@ from imm_ray.model import (
     SourceStat,
     Vector,
 )
-from imm_ray.store import files, requests, tables
+from imm_ray.store import datasets, files, requests, tables
 from imm_ray.store.database import Tx
 from imm_ray.store.ownership import Lease, check
 
@@ -90,12 +90,12 @@ class Accepted:
 def pending(
     tx: Tx, dataset_id: DatasetId, *, limit: int, skip: Sequence[FileId] = ()
 ) -> list[PendingFile]:
-    """Return files that wait to be indexed, the oldest first, without those in ``skip``."""
+    """Return files that wait, the oldest first and suspects last, without those in ``skip``."""
     f = tables.file.c
     query = (
         select(tables.file)
         .where(f.dataset_id == dataset_id, f.status == FileStatus.PENDING)
-        .order_by(f.seq, f.file_id)
+        .order_by(f.attempts > 0, f.seq, f.file_id)
         .limit(limit + len(skip))
     )
     left_out = set(skip)
@@ -153,7 +153,7 @@ def _commit(
     accepted = Accepted(file.file_id, None, None, False)
     if isinstance(outcome, Indexed):
         values |= _stat_values(outcome)
-    if isinstance(outcome, Refused) or not outcome.unchanged:
+    if _says_something_new(outcome):
         analysis = outcome.analysis if isinstance(outcome, Indexed) else None
         values |= _analysis_values(analysis, row.seq)
         accepted = _replace_items(tx, dataset_id, file, row.seq, analysis, now)
@@ -163,14 +163,21 @@ def _commit(
     return accepted
 
 
+def _says_something_new(outcome: Outcome) -> bool:
+    """Return whether what is stored of the file's content no longer holds."""
+    if isinstance(outcome, Refused):
+        return not outcome.transient
+    return not outcome.unchanged
+
+
 def _stat_values(outcome: Indexed) -> dict[str, Any]:
-    return {
+    stat = {
         "size": outcome.stat.size,
         "etag": outcome.stat.etag,
         "modified_at": outcome.stat.modified_at,
         "content_hash": outcome.stat.content_hash,
-        "content_type": outcome.content_type,
     }
+    return stat if outcome.unchanged else stat | {"content_type": outcome.content_type}
 
 
 def _analysis_values(analysis: ImageAnalysis | None, seq: int) -> dict[str, Any]:
@@ -219,6 +226,8 @@ def _replace_items(
         here = (ClusterKind.SIMILAR, [file.file_id])
         files.leave_clusters(tx, dataset_id, now, kind_items=here)
     tx.execute(delete(g).where(g.c.file_id == file.file_id))
+    if old or file.known is not None:
+        datasets.disturb(tx, dataset_id, seq)
     figures = tuple(
         StoredFigure(
             figure_id=FigureId(figure_id),

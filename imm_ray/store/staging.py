@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, false, func, insert, select, update
 
 from imm_ray.model import NO_CLUSTER, ClusterId, ClusterKind, DatasetId, FileId, Task
 from imm_ray.store import tables, tasks
@@ -115,6 +115,11 @@ def stage_states(
         update(s).where(*mine, s.c.cluster_id.in_(ids), s.c.to_run == FOREVER).values(to_run=run)
     )
     counts = _counts(tx, lease.dataset_id, kind, ids)
+    covers = {
+        cluster.cluster_id: _living_cover(tx, lease.dataset_id, kind, cluster)
+        for cluster in clusters
+        if cluster.cover_item and cluster.cluster_id in counts
+    }
     states = [
         {
             "dataset_id": lease.dataset_id,
@@ -124,7 +129,7 @@ def stage_states(
             "to_run": FOREVER,
             "item_count": counts[cluster.cluster_id][0],
             "image_count": counts[cluster.cluster_id][1],
-            "cover_item": cluster.cover_item,
+            "cover_item": covers.get(cluster.cluster_id, ""),
             "updated_at": now,
         }
         for cluster in clusters
@@ -159,14 +164,15 @@ def sweep(tx: Tx, lease: Lease, kind: ClusterKind, visible: int) -> bool:
     """Delete some rows that ended before ``visible``; return whether there were any."""
     check(tx, lease)
     swept = 0
-    for table, key in (
-        (tables.membership, tables.membership.c.item_id),
-        (tables.cluster_state, tables.cluster_state.c.cluster_id),
+    empty = tables.cluster_state.c.item_count <= 0
+    for table, key, useless in (
+        (tables.membership, tables.membership.c.item_id, false()),
+        (tables.cluster_state, tables.cluster_state.c.cluster_id, empty),
     ):
         over = (
             table.c.dataset_id == lease.dataset_id,
             table.c.kind == kind,
-            table.c.to_run <= visible,
+            (table.c.to_run <= visible) | useless,
         )
         some = select(key).where(*over).limit(CHUNK)
         swept += tx.execute(delete(table).where(*over, key.in_(some))).rowcount
@@ -199,6 +205,24 @@ def _new_row(
         "custom_labels": {},
         "created_at": now,
     }
+
+
+def _living_cover(tx: Tx, dataset_id: DatasetId, kind: ClusterKind, cluster: StatedCluster) -> str:
+    """Return the cover, or, if its file was deleted since the run was planned, the best member."""
+    m, g = tables.membership.c, tables.figure.c
+    members = (
+        select(m.item_id)
+        .outerjoin(tables.figure, g.figure_id == m.item_id)
+        .where(
+            m.dataset_id == dataset_id,
+            m.kind == kind,
+            m.cluster_id == cluster.cluster_id,
+            m.to_run == FOREVER,
+        )
+    )
+    if tx.scalar(members.where(m.item_id == cluster.cover_item)) is not None:
+        return cluster.cover_item
+    return tx.scalar(members.order_by(g.quality.desc(), m.item_id).limit(1)) or ""
 
 
 def _counts(

@@ -126,6 +126,7 @@ dataset = Table(
     _count("similar_run"),
     _count("similar_watermark"),
     _count("mended_seq"),
+    _count("disturbed_seq"),
     _count("file_count"),
     _count("total_file_size"),
     _time("created_at"),

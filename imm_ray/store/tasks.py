@@ -175,17 +175,6 @@ def purge(tx: Tx, alive_since: datetime, *, limit: int) -> int:
     return tx.execute(delete(tables.task).where(t.task_id.in_(old))).rowcount
 
 
-def queued(tx: Tx, *, dataset_id: DatasetId | None = None, account: str | None = None) -> int:
-    """Return how many tasks of a dataset or of an account have not ended."""
-    t = tables.task.c
-    query = select(func.count()).select_from(tables.task).where(t.status == TaskStatus.RUNNING)
-    if dataset_id is not None:
-        query = query.where(t.dataset_id == dataset_id)
-    if account is not None:
-        query = query.where(t.account == account)
-    return int(tx.scalar(query) or 0)
-
-
 def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
     t = tables.task.c
     if wanted.task_types:

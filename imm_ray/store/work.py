@@ -1,7 +1,5 @@
 """What is left to do: for admission, for the owner, and for the janitor."""
 
-from collections.abc import Sequence
-
 from sqlalchemy import delete, func, select, union, update
 
 from imm_ray.model import DatasetId, FileId, FileStatus, TaskStatus
@@ -60,26 +58,10 @@ def mended(tx: Tx, lease: Lease, seq: int) -> None:
 
 
 def forget_tombstones(tx: Tx, lease: Lease, *, limit: int) -> int:
-    """Delete tombstones that the owner has mended and that both kinds of runs have covered."""
+    """Delete some tombstones that the owner has mended; return how many."""
     check(tx, lease)
     x, d = tables.tombstone, tables.dataset.c
-    covered = select(func.min(d.mended_seq, d.figure_watermark, d.similar_watermark)).where(
-        d.dataset_id == lease.dataset_id
-    )
-    old = (
-        select(x.c.file_id)
-        .where(x.c.dataset_id == lease.dataset_id, x.c.seq <= covered.scalar_subquery())
-        .limit(limit)
-    )
-    return tx.execute(
-        delete(x).where(x.c.dataset_id == lease.dataset_id, x.c.file_id.in_(old))
-    ).rowcount
-
-
-def ids_exist(tx: Tx, dataset_ids: Sequence[DatasetId]) -> set[DatasetId]:
-    """Return those of the datasets that still exist."""
-    d = tables.dataset.c
-    return {
-        DatasetId(row[0])
-        for row in tx.execute(select(d.dataset_id).where(d.dataset_id.in_(dataset_ids)))
-    }
+    mended_seq = select(d.mended_seq).where(d.dataset_id == lease.dataset_id).scalar_subquery()
+    over = (x.c.dataset_id == lease.dataset_id, x.c.seq <= mended_seq)
+    some = select(x.c.file_id).where(*over).limit(limit)
+    return tx.execute(delete(x).where(*over, x.c.file_id.in_(some))).rowcount

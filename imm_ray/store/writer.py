@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from imm_ray.errors import ServiceUnavailable
-from imm_ray.store.database import Database, Tx
+from imm_ray.store.database import Database, Tx, require_open
 
 T = TypeVar("T")
 
@@ -32,7 +32,8 @@ class GroupWriter:
     -----
     Each write runs in a savepoint of its own: if it raises, only it is undone and only its future
     fails. A future has a result only after the commit that holds it. If the commit itself fails,
-    every write of the group fails and none is in the database.
+    every write of the group fails and none is in the database. So it is when the database gives
+    up the whole transaction within one write (SQLite does on a full disk).
     """
 
     def __init__(self, database: Database, *, name: str = "writer") -> None:
@@ -77,7 +78,9 @@ class GroupWriter:
         outcomes: list[tuple[_Write, Any, Exception | None]] = []
         try:
             with self._database.write() as tx:
-                outcomes = [(write, *_attempt(tx, write.run)) for write in group]
+                for write in group:
+                    outcomes.append((write, *_attempt(tx, write.run)))
+                    require_open(tx)
         except Exception as error:  # noqa: BLE001 - handed to every waiting request
             for write in group:
                 write.done.set_exception(error)

@@ -18,6 +18,7 @@ from imm_ray.model import (
     ClusterKind,
     Dataset,
     DatasetId,
+    FigureCluster,
     File,
     Message,
     Outcome,
@@ -165,6 +166,10 @@ class Owner:
             cluster_id: len(members) for cluster_id, members in found.items()
         }
         return {cluster_id: frozenset(members) for cluster_id, members in found.items()}
+
+    def figure_clusters(self) -> list[FigureCluster]:
+        with self.database.read() as tx:
+            return clusters.page_figure_clusters(tx, self.dataset_id, ClusterQuery(), limit=1000)
 
     def groups(self) -> dict[ClusterId, list[str]]:
         """Return the URIs of each similar-image cluster, the best first."""

@@ -1,10 +1,14 @@
 """What clients may rely on, seen from the store."""
 
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from imm_ray.dataset.ports import EmbedderDied, EmbedderUnavailable
+from imm_ray.dataset.service import DatasetService
 from imm_ray.model import (
     NO_CLUSTER,
     DetectedFace,
@@ -12,15 +16,16 @@ from imm_ray.model import (
     Indexed,
     Outcome,
     Refused,
-    SourceStat,
+    Source,
     TaskStatus,
     TaskType,
 )
 from imm_ray.store import outbox, ownership, work
-from imm_ray.store.ownership import DatasetGone, Fenced
+from imm_ray.store.database import Database, Tx
+from imm_ray.store.ownership import DatasetGone, Fenced, Lease
 from imm_ray.store.requests import IndexRequest
 from imm_ray.store.results import Result
-from imm_ray.testing import face, near, picture, random_vector
+from imm_ray.testing import FakeEmbedder, face, near, picture, random_vector
 from tests.unit.dataset.owner import DIMENSION, Owner
 
 SIMILAR = TaskType.SIMILAR_IMAGE_CLUSTERING
@@ -198,12 +203,13 @@ def test_unchanged_bytes_keep_everything(owner: Owner) -> None:
     owner.index(portraits("ann", 2))
     owner.cluster()
     before = owner.people()
-    unchanged = Indexed(
-        stat=SourceStat(size=1000), content_type="image/jpeg", analysis=None, unchanged=True
-    )
+    file = owner.file("oss://b/ann0")
+    unchanged = Indexed(stat=file.stat, content_type="", analysis=None, unchanged=True)
     owner.index({"oss://b/ann0": unchanged})
     task = owner.cluster()
     assert owner.people() == before
+    again = owner.file("oss://b/ann0")
+    assert (again.content_type, again.stat, again.width) == ("image/jpeg", file.stat, 640)
     assert task.ledger["items_new"] == 0
 
 
@@ -247,6 +253,132 @@ def test_a_file_that_kills_the_embedder_fails_alone(owner: Owner) -> None:
     assert owner.file("oss://b/bomb").status is FileStatus.FAILED
     assert "3 times" in owner.file("oss://b/bomb").reason
     assert all(owner.file(f"oss://b/ann{i}").status is FileStatus.SUCCEEDED for i in range(5))
+
+
+class DyingEmbedder:
+    """Dies of the bomb with every call that it has, once a second call is under way."""
+
+    def __init__(self, good: FakeEmbedder) -> None:
+        self.good = good
+        self.most_calls = 0
+        self.calls: set[int] = set()
+        self.company = asyncio.Event()
+        self.death = asyncio.Event()
+
+    async def embed(self, sources: Sequence[Source]) -> Sequence[Outcome]:
+        me = id(sources)
+        self.calls.add(me)
+        self.most_calls = max(self.most_calls, len(self.calls))
+        armed = any(source.uri == "oss://b/bomb" for source in sources)
+        if len(self.calls) > 1:
+            self.company.set()
+        if armed:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.company.wait(), 0.2)
+            self.death.set()
+        doomed = armed or len(self.calls) > 1
+        if doomed:
+            await self.death.wait()
+        self.calls.remove(me)
+        if doomed:
+            raise EmbedderDied("SIGSEGV")
+        return await self.good.embed(sources)
+
+
+def test_suspects_are_embedded_alone_and_only_the_guilty_one_fails(owner: Owner) -> None:
+    owner.index(portraits("ann", 3) | {"oss://b/bomb": picture("bomb")} | portraits("bob", 40))
+
+    async def work() -> int:
+        embedder = DyingEmbedder(owner.embedder)
+        service = DatasetService(owner.engine, embedder, retry_s=0)
+        await service.drain()
+        service.close()
+        return embedder.most_calls
+
+    assert asyncio.run(work()) == 2
+    failed = [uri for uri in owner.uris() if owner.file(uri).status is FileStatus.FAILED]
+    assert failed == ["oss://b/bomb"]
+
+
+def test_a_repeated_request_takes_no_file_out_of_a_task(owner: Owner) -> None:
+    owner.index(portraits("ann", 3))
+    task_id = owner.create_task()
+    owner.index(portraits("ann", 3))
+    owner.drain()
+    assert owner.task(task_id).ledger["items_new"] == 3
+    assert [len(files) for files in owner.people().values()] == [3]
+
+
+def test_a_bucket_that_does_not_answer_costs_no_results(owner: Owner) -> None:
+    owner.index(portraits("ann", 3))
+    owner.cluster()
+    before = owner.people()
+    away = Refused("The file can not be fetched from its bucket.", transient=True)
+    owner.index(dict.fromkeys(portraits("ann", 3), away))
+    owner.cluster()
+    assert owner.file("oss://b/ann0").status is FileStatus.FAILED
+    assert owner.people() == before
+    owner.index(portraits("ann", 3))
+    owner.cluster()
+    assert owner.people() == before
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_a_delete_may_come_between_any_two_steps_of_a_run(tmp_path: Path, step: int) -> None:
+    owner = Owner(tmp_path)
+    owner.index(portraits("ann", 4))
+    owner.cluster()
+    owner.index(portraits("ann", 2, first=4) | portraits("bob", 3))
+    owner.drain()
+    owner.engine_database = database = InterruptedDatabase(f"sqlite:///{tmp_path / 'imm.db'}")
+    owner.restart()
+    task_id = owner.create_task()
+    covers = [cluster.cover for cluster in owner.figure_clusters()]
+    gone = {cover.uri for cover in covers if cover is not None} | {"oss://b/bob0", "oss://b/ann5"}
+    database.interrupt(step, lambda: owner.delete(*gone))
+    owner.drain()
+    assert owner.task(task_id).status is TaskStatus.SUCCEEDED
+    sizes = sorted(len(files) for files in owner.people().values())
+    assert database.interrupted
+    assert sizes == [2, 4]
+    assert all(cluster.cover is not None for cluster in owner.figure_clusters())
+    owner.cluster()
+    assert sorted(len(files) for files in owner.people().values()) == sizes
+    database.close()
+
+
+class InterruptedDatabase(Database):
+    """Lets somebody else write before write transaction number ``step``."""
+
+    def interrupt(self, step: int, what: Callable[[], object]) -> None:
+        self.step, self.what, self.interrupted = step, what, False
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        self.step = getattr(self, "step", 0) - 1
+        if self.step == 0:
+            self.what()
+            self.interrupted = True
+        with super().write() as tx:
+            yield tx
+
+
+def test_what_a_changed_file_leaves_behind_is_looked_at_after_a_restart(owner: Owner) -> None:
+    # ann0 and ann2 are alike only through ann1.
+    middle = random_vector("ann", DIMENSION)
+    chain = {
+        "oss://b/0": picture("0", face(near(middle, "left", 0.8))),
+        "oss://b/1": picture("1", face(middle)),
+        "oss://b/2": picture("2", face(near(middle, "right", 0.8))),
+    }
+    owner.index(dict(chain))
+    owner.cluster()
+    assert [len(files) for files in owner.people().values()] == [3]
+    owner.index({"oss://b/1": Refused("The file is empty.")})
+    owner.drain()
+    owner.restart()
+    task = owner.cluster()
+    assert task.ledger["items_reclustered"] == 2
 
 
 def test_an_absent_embedder_blames_no_file(owner: Owner) -> None:
@@ -296,8 +428,8 @@ def test_an_engine_of_a_deleted_dataset_ends(owner: Owner) -> None:
     task_id = owner.create_task()
     with owner.database.write() as tx:
         datasets.delete(tx, "a", "p", "d", owner.clock(), tell_task)
-    with pytest.raises(DatasetGone):
-        owner.engine.renew()
+    with pytest.raises(DatasetGone), owner.database.write() as tx:
+        ownership.renew(tx, Lease(owner.dataset_id, 1))
     task = owner.task(task_id)
     assert (task.status, task.code) == (TaskStatus.FAILED, "ResourceNotFound")
 

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from imm_ray.errors import ServiceUnavailable, SignatureNonceUsed, ThrottledUser
@@ -86,6 +87,44 @@ def test_a_commit_that_fails_fails_every_write_of_its_group(database: Database) 
     full.close()
     with database.write() as tx:
         nonces.remember(tx, "ak", "lost", NOW)
+
+
+def test_a_full_disk_acknowledges_nothing_that_is_lost(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'small.db'}")
+    migrate.upgrade(database)
+    started, go_on = threading.Event(), threading.Event()
+    small = Database(str(database.engine.url))
+    limit = "PRAGMA max_page_count=200"
+    event.listen(small.engine, "connect", lambda dbapi, _: dbapi.execute(limit))
+    writer = GroupWriter(small)
+
+    def block(tx: Tx) -> None:
+        started.set()
+        go_on.wait()
+
+    def fill(tx: Tx) -> None:
+        tx.exec_driver_sql("INSERT INTO meta VALUES ('big', hex(zeroblob(4000000)))")
+
+    blocker = writer.submit(block)
+    started.wait()
+    values = ("before", "after")
+    futures = {
+        value: writer.submit(partial(nonces.remember, access_key_id="ak", value=value, now=NOW))
+        for value in values[:1]
+    }
+    big = writer.submit(fill)
+    futures["after"] = writer.submit(
+        partial(nonces.remember, access_key_id="ak", value="after", now=NOW)
+    )
+    go_on.set()
+    blocker.result()
+    assert big.exception() is not None
+    writer.close()
+    with database.read() as tx:
+        stored = set(tx.exec_driver_sql("SELECT nonce FROM nonce").scalars())
+    assert stored == {value for value, future in futures.items() if future.exception() is None}
+    database.close()
+    small.close()
 
 
 def test_a_closed_writer_refuses(database: Database) -> None:

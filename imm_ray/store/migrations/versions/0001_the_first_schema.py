@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("similar_run", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("similar_watermark", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("mended_seq", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("disturbed_seq", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("file_count", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("total_file_size", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
