@@ -138,7 +138,9 @@ def _run(settings: Settings, *, dashboard: bool) -> None:
     except (InUse, ValueError) as error:
         typer.echo(f"imm-ray: {error}", err=True)
         raise typer.Exit(UNAVAILABLE if isinstance(error, InUse) else USAGE) from error
-    except _Stopped:
+    except (_Stopped, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != signal.SIGTERM:
+            raise  # Ray's own handler, in place for a moment of its start, exits with the number
         os._exit(0)  # nothing was served, and what of Ray was half started has been stopped
     if server.lost_ray:
         os._exit(0)  # what is left of Ray in this process would wait for its dead cluster

@@ -31,6 +31,7 @@ def test_a_task_survives_each_process(server: ServerProcess, paths: list[str], v
     task_id = album.create_figures_task()
     victims = server.actors(victim)
     assert victims
+    assert album.get_task(task_id, "FaceClustering").status == "Running"
     for process in victims:
         process.kill()
     # A replica that was just killed may take one request with it; the task is in the store.
