@@ -238,7 +238,12 @@ class LocalImm:
 
     async def _start(self) -> None:
         config = uvicorn.Config(
-            app=self._asgi, host="127.0.0.1", port=0, log_config=None, lifespan="off"
+            app=self._asgi,
+            interface="asgi3",
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            lifespan="off",
         )
         self._server = uvicorn.Server(config)
         self._serving = asyncio.create_task(self._server.serve())
