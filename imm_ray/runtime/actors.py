@@ -29,8 +29,12 @@ class Embedder:
     def __init__(self, settings: Settings) -> None:
         from imm_ray.runtime.embedder import Replica
 
-        self._replica = Replica(settings)
+        self._replica = Replica.of(settings)
 
     async def embed(self, sources: Sequence[Source]) -> list[Outcome]:
         """Return one outcome for each source."""
         return await self._replica.embed(sources)
+
+    def check_health(self) -> None:
+        """Raise when the replica is to be replaced (Ray Serve asks every ten seconds)."""
+        self._replica.check_health()

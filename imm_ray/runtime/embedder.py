@@ -1,7 +1,8 @@
 """One replica of the Embedder: fetch, decode, detect, embed."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from imm_ray.dataset.analysis import PictureAnalyzer
 from imm_ray.embed.models import EmbeddedModels
@@ -10,6 +11,13 @@ from imm_ray.media.decoder import Decoder
 from imm_ray.model import Outcome, Source
 from imm_ray.runtime.logging import configure_logging
 from imm_ray.settings import Settings
+
+LONGEST_CALL_S = 900.0
+"""Some files of a chunk may each take the whole fetch timeout; a call beyond this hangs."""
+
+
+class ReplicaStuck(Exception):
+    """A call hangs: the replica is to be replaced."""
 
 
 def build_analyzer(settings: Settings) -> PictureAnalyzer:
@@ -23,12 +31,43 @@ def build_analyzer(settings: Settings) -> PictureAnalyzer:
 
 
 class Replica:
-    """A decoder pool and one copy of each model."""
+    """A decoder pool and one copy of each model.
 
-    def __init__(self, settings: Settings) -> None:
+    Notes
+    -----
+    A read that hangs (a dead network file system) can not be interrupted. `check_health` then
+    fails, Ray Serve replaces the replica, and the owner learns which files it had in hand.
+    """
+
+    def __init__(
+        self, analyzer: PictureAnalyzer, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._analyzer = analyzer
+        self._clock = clock
+        self._begun: dict[int, float] = {}
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Replica":
+        """Return a replica with the models of the settings."""
         configure_logging()
-        self._analyzer = build_analyzer(settings)
+        return cls(build_analyzer(settings))
 
     async def embed(self, sources: Sequence[Source]) -> list[Outcome]:
         """Return one outcome for each source."""
-        return await asyncio.to_thread(self._analyzer.analyze_many, sources)
+        call = id(sources)
+        self._begun[call] = self._clock()
+        try:
+            return await asyncio.to_thread(self._analyzer.analyze_many, sources)
+        finally:
+            del self._begun[call]
+
+    def check_health(self) -> None:
+        """Return when no call hangs.
+
+        Raises
+        ------
+        ReplicaStuck
+        """
+        longest = self._clock() - min(self._begun.values(), default=self._clock())
+        if longest > LONGEST_CALL_S:
+            raise ReplicaStuck(f"a call has been under way for {longest:.0f} s")

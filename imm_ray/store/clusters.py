@@ -19,6 +19,7 @@ from imm_ray.model import (
 )
 from imm_ray.store import files, tables
 from imm_ray.store.database import Tx
+from imm_ray.store.filters import between, labelled
 
 SMALLEST = {ClusterKind.FIGURE: 1, ClusterKind.SIMILAR: 2}
 """A cluster with fewer items than this no longer exists."""
@@ -120,17 +121,13 @@ def _visible(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> Select[Any]:
 
 def _filtered(query: Select[Any], wanted: ClusterQuery) -> Select[Any]:
     c, s = tables.cluster.c, tables.cluster_state.c
-    for key, value in (wanted.labels or {}).items():
-        query = query.where(c.custom_labels[key].as_string() == str(value))
-    for column, low, high in (
-        (c.created_at, wanted.created_from, wanted.created_to),
-        (s.updated_at, wanted.updated_from, wanted.updated_to),
-    ):
-        if low is not None:
-            query = query.where(column >= low)
-        if high is not None:
-            query = query.where(column <= high)
-    return query
+    return query.where(
+        *labelled(c.custom_labels, wanted.labels),
+        *between(
+            (c.created_at, wanted.created_from, wanted.created_to),
+            (s.updated_at, wanted.updated_from, wanted.updated_to),
+        ),
+    )
 
 
 def _paged(query: Select[Any], wanted: ClusterQuery, after: tuple[Any, str] | None) -> Select[Any]:

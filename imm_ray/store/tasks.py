@@ -11,6 +11,7 @@ from imm_ray.errors import ResourceNotFound
 from imm_ray.model import DatasetId, JsonObject, Message, Task, TaskId, TaskStatus, TaskType
 from imm_ray.store import outbox, tables
 from imm_ray.store.database import Tx
+from imm_ray.store.filters import between, labelled
 
 Notices: TypeAlias = Callable[[Task], Sequence[Message]]
 """Makes the messages for an ended task (``api.notification``)."""
@@ -181,17 +182,13 @@ def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
         query = query.where(t.task_type.in_(list(wanted.task_types)))
     if wanted.status is not None:
         query = query.where(t.status == wanted.status)
-    for key, value in (wanted.tags or {}).items():
-        query = query.where(t.tags[key].as_string() == str(value))
-    for column, low, high in (
-        (t.started_at, wanted.started_from, wanted.started_to),
-        (t.ended_at, wanted.ended_from, wanted.ended_to),
-    ):
-        if low is not None:
-            query = query.where(column >= low)
-        if high is not None:
-            query = query.where(column <= high)
-    return query
+    return query.where(
+        *labelled(t.tags, wanted.tags),
+        *between(
+            (t.started_at, wanted.started_from, wanted.started_to),
+            (t.ended_at, wanted.ended_from, wanted.ended_to),
+        ),
+    )
 
 
 def _task(row: Any) -> Task:
