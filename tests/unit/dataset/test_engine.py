@@ -301,6 +301,17 @@ def test_suspects_are_embedded_alone_and_only_the_guilty_one_fails(owner: Owner)
     assert failed == ["oss://b/bomb"]
 
 
+def test_nothing_is_embedded_beside_a_suspect(owner: Owner) -> None:
+    owner.index(portraits("ann", 2))
+    owner.engine.blame(owner.engine.pull(10, []))
+    (suspect,) = owner.engine.pull(10, [])
+    owner.index(portraits("bob", 1))
+    assert owner.engine.pull(10, [suspect]) == []
+    (innocent,) = owner.engine.pull(10, [])
+    assert innocent.attempts == 0
+    assert owner.engine.pull(10, [innocent]) == []
+
+
 def test_a_repeated_request_takes_no_file_out_of_a_task(owner: Owner) -> None:
     owner.index(portraits("ann", 3))
     task_id = owner.create_task()
