@@ -48,8 +48,14 @@ def _pss(server: ServerProcess) -> dict[str, int]:
     found: dict[str, int] = {}
     for process in server.processes():
         try:
-            name = " ".join(process.cmdline())[:60] or process.name()
+            name = _name(process)
             found[name] = found.get(name, 0) + process.memory_full_info().pss // 2**20
         except psutil.NoSuchProcess:
             continue
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _name(process: psutil.Process) -> str:
+    """Return what a process is for, without the paths of this machine."""
+    command = [part.rpartition("/")[2] for part in process.cmdline()]
+    return " ".join(command)[:60].strip() or process.name()
