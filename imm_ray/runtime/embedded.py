@@ -18,9 +18,8 @@ from ray.serve.config import HTTPOptions, ProxyLocation
 from imm_ray.runtime.data_folder import DataFolder
 from imm_ray.runtime.deployments import assemble, prepare
 from imm_ray.runtime.exposure import check_exposure
-from imm_ray.runtime.names import APP, NAMESPACE, STEWARD
+from imm_ray.runtime.names import APP, NAMESPACE
 from imm_ray.runtime.port import take_port
-from imm_ray.runtime.steward import Steward
 from imm_ray.settings import Settings, User
 
 _OBJECT_STORE_BYTES = 128 * 2**20
@@ -151,10 +150,6 @@ class EmbeddedServer:
         )
         logging.getLogger("ray.serve").setLevel(logging.ERROR)  # `serve.start` has lowered it
         serve.run(assemble(self._settings, generation), name=APP, route_prefix="/")
-        actor_class: Any = ray.remote(num_cpus=0, max_restarts=-1)(Steward)
-        options = actor_class.options(name=STEWARD, namespace=NAMESPACE, lifetime="detached")
-        self._steward = options.remote(self._settings, generation)
-        ray.get(self._steward.ready.remote())
 
     def _stop(self) -> None:
         """Let replicas finish and stop Ray; where Ray is dead already, or hangs, kill what is left.

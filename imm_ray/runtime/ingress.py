@@ -8,6 +8,7 @@ from imm_ray.api.service import ImmService
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.logging import configure_logging
+from imm_ray.runtime.steward import start_steward
 from imm_ray.settings import Settings
 from imm_ray.store import constants
 from imm_ray.store.database import Database
@@ -36,6 +37,7 @@ class Ingress:
             clock=utc_now,
             ring=Directory(database, settings, generation).ring,
         )
+        start_steward(settings, generation)
         self._hosts = accepted_hosts(settings.server, settings.server.port)
 
     def __serve_build_asgi_app__(self) -> AsgiApp:

@@ -1,17 +1,19 @@
 """The steward: delivers notifications, rings forgotten doorbells, throws away what is old."""
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import ray
 import structlog
 
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.dispatcher import Dispatcher
 from imm_ray.runtime.logging import configure_logging
+from imm_ray.runtime.names import NAMESPACE, STEWARD
 from imm_ray.settings import Settings
 from imm_ray.store import nonces, tasks, work
 from imm_ray.store.database import Database, Tx
@@ -45,10 +47,6 @@ class Steward:
                 target=_repeat, args=(name, chore, every_s), name=f"imm-ray-{name}", daemon=True
             ).start()
 
-    async def ready(self) -> None:
-        """Return once the chores run."""
-        await asyncio.sleep(0)
-
     def _deliver(self) -> None:
         while self._dispatcher.deliver_due():
             pass
@@ -76,6 +74,14 @@ class Steward:
             count = purge(tx)
         time.sleep(time.monotonic() - begun)
         return count
+
+
+def start_steward(settings: Settings, generation: int) -> None:
+    """Make sure that the cluster's steward runs."""
+    actor_class: Any = ray.remote(num_cpus=0, max_restarts=-1)(Steward)
+    actor_class.options(
+        name=STEWARD, namespace=NAMESPACE, lifetime="detached", get_if_exists=True
+    ).remote(settings, generation)
 
 
 def _repeat(name: str, chore: Callable[[], None], every_s: float) -> None:
