@@ -1,6 +1,5 @@
 """One file from its URI to its outcome: fetch once, decode once, every model."""
 
-import mimetypes
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -8,6 +7,7 @@ from typing import Protocol
 import structlog
 
 from imm_ray.errors import SourceError
+from imm_ray.media.buckets import content_type
 from imm_ray.model import (
     DetectedFace,
     ImageAnalysis,
@@ -165,16 +165,11 @@ def is_other_media(source: Source) -> bool:
     """
     if source.media_type:
         return source.media_type in _OTHER_MEDIA
-    return _type_of_name(source.uri).startswith(("video/", "audio/"))
-
-
-def _type_of_name(uri: str) -> str:
-    ending = uri.rpartition("/")[2].rpartition(".")[2].lower()
-    return mimetypes.guess_type(f"x.{ending}")[0] or ""
+    return content_type(source.uri).startswith(("video/", "audio/"))
 
 
 def _metadata_only(source: Source, stat: SourceStat) -> Indexed:
-    return Indexed(stat=stat, content_type=_type_of_name(source.uri), analysis=None)
+    return Indexed(stat=stat, content_type=content_type(source.uri), analysis=None)
 
 
 def _unchanged(stat: SourceStat) -> Indexed:

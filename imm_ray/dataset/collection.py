@@ -137,7 +137,12 @@ class Collection:
         self.put(items)
 
     def drop(self, file_ids: Iterable[FileId]) -> None:
-        """Remove the items of deleted files."""
+        """Remove the items of deleted files.
+
+        Even one whose items are unknown leaves something behind: it was deleted while this was
+        loading.
+        """
+        self._disturbed = True
         gone = [slot for file_id in file_ids for slot in self._of_file.pop(file_id, [])]
         self._remove(gone, set())
 

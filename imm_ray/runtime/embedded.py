@@ -170,9 +170,12 @@ class EmbeddedServer:
 
 
 def _leave_ray() -> None:
-    if ray.is_initialized():
+    if not ray.is_initialized():
+        return
+    try:
         if APP in serve.status().applications:
             serve.delete(APP)  # replicas finish the requests that they have
+    finally:
         ray.shutdown()
 
 

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ray import serve
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError, WorkerCrashedError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    RayActorError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from imm_ray.dataset.ports import EmbedderDied, EmbedderUnavailable
@@ -24,7 +30,7 @@ class ServeEmbedder:
             if self._handle is None:
                 self._handle = serve.get_deployment_handle(EMBEDDER, APP)
             outcomes: Sequence[Outcome] = await self._handle.embed.remote(list(sources))
-        except (ActorDiedError, WorkerCrashedError) as error:
+        except (ActorDiedError, WorkerCrashedError, RayTaskError) as error:
             raise EmbedderDied(str(error)) from error
         except (
             ActorUnavailableError,

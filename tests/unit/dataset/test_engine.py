@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from imm_ray.dataset.ports import EmbedderDied, EmbedderUnavailable
@@ -391,6 +392,42 @@ def test_what_a_changed_file_leaves_behind_is_looked_at_after_a_restart(owner: O
     owner.restart()
     task = owner.cluster()
     assert task.ledger["items_reclustered"] == 2
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_a_delete_may_come_between_any_two_reads_of_a_start(tmp_path: Path, step: int) -> None:
+    owner = Owner(tmp_path)
+    axes = np.eye(DIMENSION)
+    left, right = (0.72 * axes[0] + np.sqrt(1 - 0.72**2) * axes[i] for i in (1, 2))
+    vectors = [left, axes[0], right]  # 0 and 2 are too unlike without 1
+    owner.index(
+        {f"oss://b/{i}": picture(f"{i}", face(v.astype(np.float16))) for i, v in enumerate(vectors)}
+    )
+    owner.cluster()
+    assert [len(files) for files in owner.people().values()] == [3]
+    owner.engine_database = database = InterruptedReads(f"sqlite:///{tmp_path / 'imm.db'}")
+    database.interrupt(step, lambda: owner.delete("oss://b/1"))
+    owner.restart()
+    assert database.interrupted
+    owner.cluster()
+    assert [len(files) for files in owner.people().values()] == [1]
+    database.close()
+
+
+class InterruptedReads(Database):
+    """Lets somebody else write before read transaction number ``step``."""
+
+    def interrupt(self, step: int, what: Callable[[], object]) -> None:
+        self.step, self.what, self.interrupted = step, what, False
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        self.step = getattr(self, "step", 0) - 1
+        if self.step == 0:
+            self.what()
+            self.interrupted = True
+        with super().read() as tx:
+            yield tx
 
 
 def test_an_absent_embedder_blames_no_file(owner: Owner) -> None:
