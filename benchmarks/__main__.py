@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 from pathlib import Path
 
 NAMES = {
@@ -9,12 +10,24 @@ NAMES = {
     "quality": "faces and near-duplicates through the official SDK, scored against the labels",
     "footprint": "seconds until ready, and the memory of an idle server",
 }
+"""Measurements without options of their own; several run one after the other."""
+
+COMMANDS = {
+    "calibrate": ("benchmarks.calibrate.command", "a model card's limits, from your pictures"),
+    "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
+}
+"""Measurements whose ``main(arguments)`` reads its own options: module and question."""
 
 
 def main() -> None:
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        module, _ = COMMANDS[sys.argv[1]]
+        importlib.import_module(module).main(sys.argv[2:])
+        return
+    questions = NAMES | {f"{name} [--help]": question for name, (_, question) in COMMANDS.items()}
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        epilog="; ".join(f"{name}: {question}" for name, question in NAMES.items()),
+        epilog="; ".join(f"{name}: {question}" for name, question in questions.items()),
     )
     parser.add_argument("names", nargs="+", choices=NAMES, metavar="NAME")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="labelled sets")

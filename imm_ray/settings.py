@@ -118,12 +118,40 @@ class Clustering(_Section):
     min_face_px: int = Field(75, ge=0, description="a good face is wider and higher than this")
     min_face_quality: float = Field(0.8, ge=0, le=1)
     max_pose_degrees: float = Field(30.0, gt=0)
+    min_core_quality: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="poorer faces only follow: they join, but never found or bridge",
+    )
+    implausible_share: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="a run in which one cluster takes more of the new pictures is stopped",
+    )
+    implausible_from: int = Field(
+        500, ge=1, description="different new pictures from which implausible_share is looked at"
+    )
+    consolidate_idle_s: float = Field(
+        30.0,
+        gt=0,
+        description="seconds of rest after which a dataset that may gain is consolidated",
+    )
 
 
 class Index(_Section):
     """The vector index."""
 
     backend: Literal["faiss", "exact"] = "faiss"
+    ivf_from: int = Field(
+        300_000,
+        ge=1,
+        description="with more vectors than this, search looks into nearby lists only",
+    )
+    recall: float = Field(
+        0.95, gt=0, le=1, description="share of near pairs that such a search shall find"
+    )
 
 
 class Notifications(_Section):

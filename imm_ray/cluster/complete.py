@@ -25,7 +25,8 @@ def complete_link(count: int, edges: Edges, *, order: NDArray[np.int64]) -> NDAr
     sides can never merge.
     """
     items = np.argsort(order)
-    u, v = order[edges.u], order[edges.v]
+    ranks = order.astype(np.int32)
+    u, v = ranks[edges.u], ranks[edges.v]
     groups = kernels.complete_link(count, np.minimum(u, v), np.maximum(u, v), edges.similarity)
     labels: NDArray[np.int64] = items[groups][order]
     return labels

@@ -32,8 +32,11 @@ class Duplicates:
     Ten thousand copies of one picture would be 5 * 10**7 pairs in the graph; here they are one
     node. Vectors are told apart by a 128-bit digest. The first item stands for the others until it
     is removed; which one stands for them changes no partition, because they are equal to all others
-    and ``content_ids`` order them by the vector alone.
+    and content keys order them by the vector alone.
     """
+
+    may_be_equal = False
+    """Whether two representatives may have one vector."""
 
     def __init__(self) -> None:
         self._digest_of: dict[int, str] = {}
@@ -75,10 +78,6 @@ class Duplicates:
     def representatives(self, slots: Slots) -> Slots:
         """Return the representative of each item."""
         return _slots(self._first(self._digest(slot)) for slot in slots.tolist())
-
-    def content_ids(self, slots: Slots) -> list[str]:
-        """Return a name of each item's vector: equal for duplicates, whatever their order."""
-        return [self._digest(slot) for slot in slots.tolist()]
 
     def expand(self, representatives: Slots) -> Slots:
         """Return all items that ``representatives`` stand for, ascending."""

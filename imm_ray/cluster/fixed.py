@@ -50,7 +50,16 @@ def quantise(vectors: Vectors) -> FixedVectors:
             f"vector {row} of {len(vectors)} has length {lengths[row]}; stored vectors "
             "have length 1: normalise before storing"
         )
-    fixed: FixedVectors = np.rint(wide * SCALE).astype(np.int16)
+    return fixed_of(wide)
+
+
+def fixed_of(wide: NDArray[np.float32]) -> FixedVectors:
+    """Return stored vectors, read back as float32, in fixed point; they were checked on the way in.
+
+    Scaling by a power of two is exact and so is rounding, so this is `quantise` bit by bit.
+    """
+    scaled = wide * np.float32(SCALE)
+    fixed: FixedVectors = np.rint(scaled, out=scaled).astype(np.int16)
     return fixed
 
 
@@ -63,13 +72,18 @@ def to_fixed(cosine: float) -> int:
     return math.ceil(cosine * UNIT)
 
 
-def to_cosine(similarity: int) -> float:
-    """Return an integer similarity as a cosine."""
+def to_cosine(similarity: float) -> float:
+    """Return a similarity, or a mean of some, as a cosine."""
     return similarity / UNIT
 
 
 def search_cosine(threshold: int, dimension: int) -> float:
-    """Return the float32 cosine to search with so that no pair at or over ``threshold`` is missed.
+    """Return the float32 cosine to search with so that no pair at ``threshold`` is missed."""
+    return to_cosine(threshold) - cosine_error(dimension)
+
+
+def cosine_error(dimension: int) -> float:
+    """Return by how much a float32 cosine may differ from the fixed-point one.
 
     Notes
     -----
@@ -77,5 +91,4 @@ def search_cosine(threshold: int, dimension: int) -> float:
     y>| + |<x, e_y>|) / SCALE + |<e_x, e_y>| / UNIT``, below ``1.01 * sqrt(d) / SCALE + d / 2 **
     30``; a float32 dot product adds at most ``1.1 * d / 2 ** 24``.
     """
-    margin = (1 + LENGTH_SLACK) * math.sqrt(dimension) / SCALE + dimension / 2**22
-    return to_cosine(threshold) - margin
+    return (1 + LENGTH_SLACK) * math.sqrt(dimension) / SCALE + dimension / 2**22

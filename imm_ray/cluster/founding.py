@@ -1,4 +1,4 @@
-"""IMM's rule which groups of faces become figure clusters (``imm/api.md`` section 6)."""
+"""Which faces found clusters: IMM's rule (``imm/api.md`` section 6), and which only follow."""
 
 from typing import Protocol
 
@@ -25,8 +25,9 @@ class Face(Protocol):
 def is_good(face: Face, rules: Clustering) -> bool:
     """Return whether a face counts towards founding a cluster.
 
-    IMM: "each with face > 75x75 px, |Pitch|, |Roll|, |Yaw| < 30, FaceQuality > 0.8"; the numbers
-    come from the settings.
+    IMM: to create a group, ``MinEntityCount`` (3) face images of one person are needed, "each with
+    face > 75x75 px, |Pitch|, |Roll|, |Yaw| < 30, FaceQuality > 0.8"; "once the group exists,
+    lower-quality faces can join it". The numbers come from the settings.
     """
     pose = face.head_pose
     return (
@@ -36,13 +37,9 @@ def is_good(face: Face, rules: Clustering) -> bool:
     )
 
 
-def founds(good_count: int, *, existing: bool, minimum: int) -> bool:
-    """Return whether a group with ``good_count`` good faces is a figure cluster.
+def is_core(face: Face, rules: Clustering) -> bool:
+    """Return whether a face takes part in average link; a poorer one only follows.
 
-    IMM: to create a group, ``minimum`` face images of one person are needed ("MinEntityCount", 3);
-    "once the group exists, lower-quality faces can join it", and it stays while it has any face.
-
-    >>> founds(2, existing=False, minimum=3), founds(2, existing=True, minimum=3)
-    (False, True)
+    Poor faces of different people are alike: blur has a direction of its own.
     """
-    return existing or good_count >= minimum
+    return face.quality >= rules.min_core_quality

@@ -7,8 +7,9 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from imm_ray.cluster.component_kernels import roots, unite
 from imm_ray.cluster.fixed import FixedVectors
-from imm_ray.cluster.kernels import connected, pair_similarities
+from imm_ray.cluster.list_kernels import pair_similarities
 
 Slots: TypeAlias = NDArray[np.int64]
 """Stable item numbers, given by the caller: shape ``(n,)``."""
@@ -32,8 +33,8 @@ class CandidatePairs(Protocol):
 class Edges:
     """Pairs, each once: positions ``u`` and ``v`` in a list of items, and similarities."""
 
-    u: NDArray[np.int64]
-    v: NDArray[np.int64]
+    u: NDArray[np.int32]
+    v: NDArray[np.int32]
     similarity: NDArray[np.int64]
 
 
@@ -93,6 +94,8 @@ class NeighbourGraph:
         self._alive = np.empty(0, np.bool_)
         self._touched = np.empty(0, np.bool_)
         self._runs: list[_Run] = []
+        self._parent: NDArray[np.int32] = np.empty(0, np.int32)
+        self._weight: NDArray[np.int32] = np.empty(0, np.int32)
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -151,6 +154,7 @@ class NeighbourGraph:
     def touch_all(self) -> None:
         """Make every item touched."""
         self._touched[:] = self._alive
+        self._find_components()
 
     def touched(self) -> Slots:
         """Return the touched items."""
@@ -166,10 +170,27 @@ class NeighbourGraph:
             return []
         members = np.sort(self._slots[self._reach(self._rows(seeds))])
         edges = self.edges(members)
-        component = connected(len(members), edges.u, edges.v)
-        order = np.argsort(component, kind="stable")
-        cuts = np.flatnonzero(np.diff(component[order])) + 1
-        return np.split(members[order], cuts)
+        places = np.arange(len(members))
+        parent, weight = places.astype(np.int32), np.ones(len(members), np.int32)
+        unite(parent, weight, edges.u, edges.v)
+        _, first, component = np.unique(
+            roots(parent, places), return_index=True, return_inverse=True
+        )
+        order = np.lexsort((places, first[component]))
+        return np.split(members[order], np.flatnonzero(np.diff(first[component][order])) + 1)
+
+    def in_huge_components(self, slots: Slots, size: int) -> NDArray[np.bool_]:
+        """Return which items are in components of more than ``size`` items.
+
+        Removals split components and this may not be known before `touch_all`.
+        """
+        rows = self._rows(slots).astype(np.int64)
+        huge: NDArray[np.bool_] = self._weight[roots(self._parent, rows)] > size
+        return huge
+
+    def neighbours(self, slots: Slots) -> Slots:
+        """Return the items at the other ends of all pairs of ``slots``."""
+        return np.unique(self._slots[self._half_edges(self._rows(slots)).target])
 
     def edges(self, members: Slots) -> Edges:
         """Return the pairs among ``members``, ``u < v``, as positions in it."""
@@ -179,7 +200,11 @@ class NeighbourGraph:
         found = self._half_edges(rows)
         u, v = position[found.source], position[found.target]
         once = u < v
-        return Edges(u[once], v[once], found.similarity[once].astype(np.int64))
+        return Edges(
+            u[once].astype(np.int32),
+            v[once].astype(np.int32),
+            found.similarity[once].astype(np.int64),
+        )
 
     def _rows(self, slots: Slots) -> NDArray[np.int32]:
         try:
@@ -198,6 +223,8 @@ class NeighbourGraph:
         self._slots = np.concatenate((self._slots, slots))
         self._alive = np.concatenate((self._alive, np.ones(len(slots), np.bool_)))
         self._touched = np.concatenate((self._touched, np.ones(len(slots), np.bool_)))
+        self._parent = np.concatenate((self._parent, self._rows(slots)))
+        self._weight = np.concatenate((self._weight, np.ones(len(slots), np.int32)))
 
     def _distinct_pairs(
         self, queries: NDArray[np.int32], slots: Slots
@@ -227,6 +254,7 @@ class NeighbourGraph:
         if not len(u):
             return
         self.pair_count += len(u)
+        unite(self._parent, self._weight, u, v)
         run = _Run.sort(_Run(u, v, similarity), _Run(v, u, similarity))
         while self._runs and len(self._runs[-1].source) <= 2 * len(run.source):
             run = self._living(_Run.sort(self._runs.pop(), run))
@@ -261,3 +289,11 @@ class NeighbourGraph:
         self._slots, self._touched = self._slots[self._alive], self._touched[self._alive]
         self._alive = np.ones(len(self._slots), np.bool_)
         self._row_of = {slot: i for i, slot in enumerate(self._slots.tolist())}
+        self._find_components()
+
+    def _find_components(self) -> None:
+        self._parent = np.arange(len(self._slots), dtype=np.int32)
+        self._weight = np.ones(len(self._slots), np.int32)
+        for run in self._runs:
+            living = self._living(run)
+            unite(self._parent, self._weight, living.source, living.target)

@@ -1,8 +1,8 @@
-"""Compiled loops: exact similarities, components, agglomeration by reciprocal nearest pairs.
+"""Compiled loops: agglomeration by reciprocal nearest pairs.
 
-All kernels live in one module because numba's disk cache notices changes of a kernel's own file
-only. They compile at their first call, for the one signature that the callers keep to; the cache is
-in ``NUMBA_CACHE_DIR`` where that is set, so the package's folder need not be writable.
+Kernels call those of their own module only, because numba's disk cache notices changes of a
+kernel's own file only. They compile at their first call, for the signatures that `warmup` knows;
+the cache is in ``NUMBA_CACHE_DIR`` where that is set, so the package's folder need not be writable.
 
 Notes
 -----
@@ -17,98 +17,233 @@ An edge is dropped once its similarity is below the threshold. That is exact, be
 similarity of merged nodes is never above the best of its parts.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from imm_ray.cluster.fixed import FixedVectors
 
-MAX_CLUSTER_PAIRS = 2**34  # see fixed.py
+MAX_MEMBERS = 129_000
+"""Items of one cluster at most: their sum fits 32 bits per component, and the product of two such
+sums 64 (see ``fixed``). Larger clusters stay two."""
 _CERTAIN = 2.0**-16  # two float64 quotients below 2**29 err by less than 2**-21 together
 
+_Ids = NDArray[np.int32]
 _Ints = NDArray[np.int64]
 _Flags = NDArray[np.bool_]
 
 
 @njit(cache=True, nogil=True)
-def pair_similarities(vectors: FixedVectors, u: _Ints, v: _Ints) -> _Ints:
-    """Return the exact dot product of rows ``u[i]`` and ``v[i]``."""
-    products = np.empty(len(u), np.int64)
-    for i in range(len(u)):
-        total = np.int64(0)
-        for k in range(vectors.shape[1]):
-            total += np.int64(vectors[u[i], k]) * np.int64(vectors[v[i], k])
-        products[i] = total
-    return products
-
-
-@njit(cache=True, nogil=True)
-def connected(count: int, u: _Ints, v: _Ints) -> _Ints:
-    """Return for each of ``count`` nodes the smallest node of its connected component."""
-    root = np.arange(count)
-    for e in range(len(u)):
-        a, b = u[e], v[e]
-        while root[a] != a:
-            root[a] = root[root[a]]
-            a = root[a]
-        while root[b] != b:
-            root[b] = root[root[b]]
-            b = root[b]
-        root[max(a, b)] = min(a, b)
-    return _flatten(root)
-
-
-@njit(cache=True, nogil=True)
-def average_link(sums: _Ints, u: _Ints, v: _Ints, s: _Ints, limit: int, barred: _Ints) -> _Ints:
+def average_link(
+    vectors: FixedVectors,
+    sums: _Ids,
+    source: _Ints,
+    counts: _Ints,
+    owners: _Ids,
+    u: _Ids,
+    v: _Ids,
+    s: _Ints,
+    limit: int,
+    barred: _Ints,
+) -> _Ints:
     """Return each node's group, named by its smallest node, under average link cut at ``limit``.
 
     Parameters
     ----------
-    sums
-        The fixed-point vectors, ``(n, d)``; used up: afterwards rows hold sums of groups.
+    vectors, sums, source
+        A node is one item, row ``~source`` of ``vectors``, or a cluster, whose sum of vectors is
+        row ``source`` of ``sums``. ``sums`` has room for one more row for each two items; it is
+        used up.
+    counts
+        Items of each node; used up.
+    owners
+        Nodes of different owners other than 0 must not share a group; used up.
     u, v, s
-        All pairs ``u < v`` of similarity ``s`` >= ``limit`` that are not barred.
+        All pairs ``u < v`` whose mean similarity reaches ``limit``, with its sum ``s``, that may
+        share a group.
     barred
-        ``(2, c)``: pairs that must not share a group.
+        ``(2, c)``: further pairs that must not share a group; used up.
     """
-    rep = np.arange(len(sums))
-    counts = np.ones(len(sums), np.int64)
-    pairs = np.ones(len(u), np.int64)
+    rep = np.arange(len(source))
+    spare = _spare_rows(source, len(sums))
+    spares = len(spare)
+    means = _means(u, v, s, counts)
     while len(u) > 0:
-        merged = np.zeros(len(sums), np.bool_)
-        for e in _reciprocal(u, v, s, pairs, len(sums)):
+        merged = np.zeros(len(source), np.bool_)
+        for e in _reciprocal(u, v, s, means, counts):
             a, b = u[e], v[e]
             rep[b] = a
             merged[a] = merged[b] = True
             counts[a] += counts[b]
-            for k in range(sums.shape[1]):
-                sums[a, k] += sums[b, k]
-        keep, stale, _ = _contract(u, v, s, rep, merged)
-        fresh_u, fresh_v, fresh_s = _average_edges(
-            _admitted(stale, _barred_keys(barred, rep)), sums, counts, limit
+            owners[a] = max(owners[a], owners[b])
+            spares = _unite(vectors, sums, source, a, b, spare, spares)
+        keep, stale, values = _contract(u, v, s, rep, merged)
+        keys, totals, known = _united(stale, values, _barred_keys(barred, rep), merged)
+        fresh_u, fresh_v, fresh_s = average_edges(
+            keys, totals, known, vectors, sums, source, counts, owners, limit
         )
+        means = _renewed(means, keep, _means(fresh_u, fresh_v, fresh_s, counts))
         u, v, s = _renewed(u, keep, fresh_u), _renewed(v, keep, fresh_v), _renewed(s, keep, fresh_s)
-        pairs = np.empty(len(u), np.int64)
-        for e in range(len(u)):
-            pairs[e] = counts[u[e]] * counts[v[e]]
     return _flatten(rep)
 
 
 @njit(cache=True, nogil=True)
-def complete_link(count: int, u: _Ints, v: _Ints, s: _Ints) -> _Ints:
+def _spare_rows(source: _Ints, rows: int) -> _Ints:
+    """Return the rows of sums that no node uses, the last one first."""
+    used = np.zeros(rows, np.bool_)
+    for row in source:
+        if row >= 0:
+            used[row] = True
+    spare = np.empty(rows, np.int64)
+    found = 0
+    for row in range(rows - 1, -1, -1):
+        if not used[row]:
+            spare[found] = row
+            found += 1
+    return spare[:found]
+
+
+@njit(cache=True, nogil=True)
+def _unite(
+    vectors: FixedVectors, sums: _Ids, source: _Ints, a: int, b: int, spare: _Ints, spares: int
+) -> int:
+    """Make node ``a`` the sum of both; return how many spare rows are left."""
+    x, y = source[a], source[b]
+    if x < 0 and y < 0:
+        spares -= 1
+        row = spare[spares]
+        source[a] = row
+        for k in range(sums.shape[1]):
+            sums[row, k] = np.int32(vectors[~x, k]) + np.int32(vectors[~y, k])
+    elif x >= 0 and y >= 0:
+        for k in range(sums.shape[1]):
+            sums[x, k] += sums[y, k]
+        spare[spares] = y
+        spares += 1
+    else:
+        row, item = max(x, y), ~min(x, y)
+        source[a] = row
+        for k in range(sums.shape[1]):
+            sums[row, k] += vectors[item, k]
+    return spares
+
+
+@njit(cache=True, nogil=True)
+def _product(vectors: FixedVectors, sums: _Ids, x: int, y: int) -> int:
+    """Return the sum of similarities over all pairs across two nodes of sources ``x``, ``y``."""
+    total = np.int64(0)
+    if x >= 0 and y >= 0:
+        a, b = sums[x], sums[y]
+        for k in range(len(a)):
+            total += np.int64(a[k]) * np.int64(b[k])
+    elif x < 0 and y < 0:
+        p, q = vectors[~x], vectors[~y]
+        for k in range(len(p)):
+            total += np.int64(np.int32(p[k]) * np.int32(q[k]))
+    else:
+        a, p = sums[max(x, y)], vectors[~min(x, y)]
+        for k in range(len(a)):
+            total += np.int64(a[k]) * np.int64(p[k])
+    return int(total)
+
+
+@njit(cache=True, nogil=True)
+def products(vectors: FixedVectors, sums: _Ids, source: _Ints, u: _Ids, v: _Ids) -> _Ints:
+    """Return the sum of similarities over all pairs across nodes ``u[i]`` and ``v[i]``."""
+    found = np.empty(len(u), np.int64)
+    for i in range(len(u)):
+        found[i] = _product(vectors, sums, source[u[i]], source[v[i]])
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _united(
+    keys: _Ints, values: _Ints, banned: _Ints, merged: _Flags
+) -> tuple[_Ints, _Ints, _Flags]:
+    """Return the distinct keys that are not banned, with what their parts add up to.
+
+    The sum over all pairs across two united nodes is known when all their parts had edges; else
+    some part is missing and the sum must be computed.
+    """
+    order = _order(keys)
+    banned = banned[_order(banned)]
+    free = np.empty(len(keys), np.int64)
+    totals = np.empty(len(keys), np.int64)
+    known = np.empty(len(keys), np.bool_)
+    found = start = place = 0
+    for stop in range(1, len(keys) + 1):
+        key = keys[order[start]]
+        if stop < len(keys) and keys[order[stop]] == key:
+            continue
+        while place < len(banned) and banned[place] < key:
+            place += 1
+        if place == len(banned) or banned[place] != key:
+            total = np.int64(0)
+            for i in range(start, stop):
+                total += values[order[i]]
+            a, b = key // len(merged), key % len(merged)
+            free[found], totals[found] = key, total
+            known[found] = stop - start == (1 + merged[a]) * (1 + merged[b])
+            found += 1
+        start = stop
+    return free[:found], totals[:found], known[:found]
+
+
+@njit(cache=True, nogil=True)
+def average_edges(
+    keys: _Ints,
+    totals: _Ints,
+    known: _Flags,
+    vectors: FixedVectors,
+    sums: _Ids,
+    source: _Ints,
+    counts: _Ints,
+    owners: _Ids,
+    limit: int,
+) -> tuple[_Ids, _Ids, _Ints]:
+    """Return the pairs ``a * n + b`` of ``keys`` that may merge, and their sums of similarities.
+
+    They may when their mean similarity reaches ``limit``, no two owners meet, and the sum of their
+    vectors fits 32 bits. Where the sum is ``known`` it is in ``totals``.
+    """
+    n = len(source)
+    u = np.empty(len(keys), np.int32)
+    v = np.empty(len(keys), np.int32)
+    s = np.empty(len(keys), np.int64)
+    found = 0
+    for i in range(len(keys)):
+        a, b = keys[i] // n, keys[i] % n
+        if owners[a] != owners[b] and owners[a] != 0 and owners[b] != 0:
+            continue
+        if counts[a] + counts[b] > MAX_MEMBERS:
+            continue
+        total = totals[i] if known[i] else _product(vectors, sums, source[a], source[b])
+        if total >= limit * counts[a] * counts[b]:
+            u[found], v[found], s[found] = a, b, total
+            found += 1
+    return u[:found], v[:found], s[:found]
+
+
+@njit(cache=True, nogil=True)
+def complete_link(count: int, u: _Ids, v: _Ids, s: _Ints) -> _Ints:
     """Return each node's group, named by its smallest node, under complete link.
 
     The pairs ``u < v`` are all that may share a group: two groups merge only if every pair across
     is there.
     """
     rep = np.arange(count)
+    ones = np.ones(count, np.int64)
+    means = _means(u, v, s, ones)
     while len(u) > 0:
         merged = np.zeros(count, np.bool_)
-        for e in _reciprocal(u, v, s, np.ones(len(u), np.int64), count):
+        for e in _reciprocal(u, v, s, means, ones):
             rep[v[e]] = u[e]
             merged[u[e]] = merged[v[e]] = True
         keep, stale, values = _contract(u, v, s, rep, merged)
         fresh_u, fresh_v, fresh_s = _complete_edges(stale, values, merged)
+        means = _renewed(means, keep, _means(fresh_u, fresh_v, fresh_s, ones))
         u, v, s = _renewed(u, keep, fresh_u), _renewed(v, keep, fresh_v), _renewed(s, keep, fresh_s)
     return _flatten(rep)
 
@@ -141,24 +276,35 @@ def _compare(a: int, b: int, c: int, d: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _closer(e: int, f: int, u: _Ints, v: _Ints, s: _Ints, pairs: _Ints) -> bool:
-    """Return whether edge ``e`` beats ``f`` for the node they share (``f`` < 0: no edge yet)."""
-    if f < 0:
-        return True
-    sign = _compare(s[e], pairs[e], s[f], pairs[f])
+def _means(u: _Ids, v: _Ids, s: _Ints, counts: _Ints) -> NDArray[np.float64]:
+    """Return the mean over all pairs of each edge, rounded."""
+    means = np.empty(len(u), np.float64)
+    for e in range(len(u)):
+        means[e] = s[e] / (counts[u[e]] * counts[v[e]])
+    return means
+
+
+@njit(cache=True, nogil=True)
+def _closer(e: int, f: int, u: _Ids, v: _Ids, s: _Ints, counts: _Ints) -> bool:
+    """Return whether edge ``e`` beats ``f``, of nearly equal mean, for the node they share.
+
+    That is decided exactly, and between equal means by the smaller other end.
+    """
+    sign = _compare(s[e], counts[u[e]] * counts[v[e]], s[f], counts[u[f]] * counts[v[f]])
     # The shared node cancels out: the smaller sum has the smaller other end.
     return sign > 0 or (sign == 0 and u[e] + v[e] < u[f] + v[f])
 
 
 @njit(cache=True, nogil=True)
-def _reciprocal(u: _Ints, v: _Ints, s: _Ints, pairs: _Ints, count: int) -> _Ints:
-    """Return the edges (similarity ``s / pairs``) that are the nearest of both their ends."""
-    best = np.full(count, -1, np.int64)
+def _reciprocal(u: _Ids, v: _Ids, s: _Ints, means: NDArray[np.float64], counts: _Ints) -> _Ints:
+    """Return the edges that are the nearest of both their ends."""
+    best = np.full(len(counts), -1, np.int64)
+    nearest = np.full(len(counts), -np.inf)
     for e in range(len(u)):
-        if _closer(e, best[u[e]], u, v, s, pairs):
-            best[u[e]] = e
-        if _closer(e, best[v[e]], u, v, s, pairs):
-            best[v[e]] = e
+        for node in (u[e], v[e]):
+            gap = means[e] - nearest[node]
+            if gap > _CERTAIN or (gap >= -_CERTAIN and _closer(e, best[node], u, v, s, counts)):
+                best[node], nearest[node] = e, means[e]
     found = 0
     both = np.empty(len(u), np.int64)
     for e in range(len(u)):
@@ -170,7 +316,7 @@ def _reciprocal(u: _Ints, v: _Ints, s: _Ints, pairs: _Ints, count: int) -> _Ints
 
 @njit(cache=True, nogil=True)
 def _contract(
-    u: _Ints, v: _Ints, s: _Ints, rep: _Ints, merged: _Flags
+    u: _Ids, v: _Ids, s: _Ints, rep: _Ints, merged: _Flags
 ) -> tuple[_Flags, _Ints, _Ints]:
     """Return which edges no merge touches; of the others new ends (``a * n + b``) and values."""
     keep = np.zeros(len(u), np.bool_)
@@ -191,12 +337,12 @@ def _contract(
 
 
 @njit(cache=True, nogil=True)
-def _renewed(old: _Ints, keep: _Flags, fresh: _Ints) -> _Ints:
+def _renewed(old: NDArray[Any], keep: _Flags, fresh: NDArray[Any]) -> NDArray[Any]:
     """Return the kept values, then the fresh ones.
 
     In loops, because numba takes seconds to compile assignments to slices.
     """
-    values = np.empty(len(old) + len(fresh), np.int64)
+    values = np.empty(len(old) + len(fresh), old.dtype)
     found = 0
     for e in range(len(old)):
         if keep[e]:
@@ -230,53 +376,11 @@ def _barred_keys(barred: _Ints, rep: _Ints) -> _Ints:
 
 
 @njit(cache=True, nogil=True)
-def _admitted(keys: _Ints, banned: _Ints) -> _Ints:
-    """Return the distinct keys that are not banned, ascending."""
-    free = np.empty(len(keys), np.int64)
-    banned = banned[_order(banned)]
-    found = place = 0
-    for key in keys[_order(keys)]:
-        while place < len(banned) and banned[place] < key:
-            place += 1
-        if place < len(banned) and banned[place] == key:
-            continue
-        if found == 0 or free[found - 1] != key:
-            free[found] = key
-            found += 1
-    return free[:found]
-
-
-@njit(cache=True, nogil=True)
-def _average_edges(
-    keys: _Ints, sums: _Ints, counts: _Ints, limit: int
-) -> tuple[_Ints, _Ints, _Ints]:
-    """Return the edges of ``keys`` whose mean similarity reaches ``limit``, and their totals."""
-    u = np.empty(len(keys), np.int64)
-    v = np.empty(len(keys), np.int64)
-    s = np.empty(len(keys), np.int64)
-    found = 0
-    for key in keys:
-        a, b = key // len(sums), key % len(sums)
-        pairs = counts[a] * counts[b]
-        if pairs > MAX_CLUSTER_PAIRS:
-            raise OverflowError(
-                "two clusters have more than 2**34 pairs: similarities overflow int64"
-            )
-        total = np.int64(0)
-        for k in range(sums.shape[1]):
-            total += sums[a, k] * sums[b, k]
-        if total >= limit * pairs:
-            u[found], v[found], s[found] = a, b, total
-            found += 1
-    return u[:found], v[:found], s[:found]
-
-
-@njit(cache=True, nogil=True)
-def _complete_edges(keys: _Ints, values: _Ints, merged: _Flags) -> tuple[_Ints, _Ints, _Ints]:
+def _complete_edges(keys: _Ints, values: _Ints, merged: _Flags) -> tuple[_Ids, _Ids, _Ints]:
     """Return the edges that lead to all parts of both ends, with the least similarity of each."""
     order = _order(keys)
-    u = np.empty(len(keys), np.int64)
-    v = np.empty(len(keys), np.int64)
+    u = np.empty(len(keys), np.int32)
+    v = np.empty(len(keys), np.int32)
     s = np.empty(len(keys), np.int64)
     found = start = 0
     for stop in range(1, len(keys) + 1):

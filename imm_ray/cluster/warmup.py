@@ -1,21 +1,87 @@
 """Compiles the numba kernels, or loads them from the cache, before the first run needs them."""
 
-import numpy as np
+from dataclasses import dataclass
 
-from imm_ray.cluster.average import average_link
-from imm_ray.cluster.complete import complete_link
-from imm_ray.cluster.fixed import quantise, to_fixed
-from imm_ray.cluster.graph import Edges
-from imm_ray.cluster.kernels import connected, pair_similarities
+import numpy as np
+from numpy.typing import NDArray
+
+from imm_ray.cluster.content import content_keys
+from imm_ray.cluster.fixed import UNIT, FixedVectors, fixed_of
+from imm_ray.cluster.graph import Slots
+from imm_ray.cluster.limits import FigureLimits
+from imm_ray.cluster.newcomers import Newcomers
+from imm_ray.cluster.people import FigureClusterer
+from imm_ray.cluster.photos import ALONE
+from imm_ray.cluster.similar import SimilarClusterer
+
+_LIMITS = FigureLimits(
+    threshold=UNIT // 2,
+    margin=UNIT // 16,
+    same_photo=UNIT,
+    strong=UNIT // 2,
+    strong_share=0.5,
+    second_mean=0,
+    second_smallest=1,
+)
+_DIMENSION = 4
+_ITEMS = 24
 
 
 def compile_kernels() -> None:
-    """Run every kernel once on three items; seconds where no cache exists, else milliseconds."""
-    vectors = quantise(np.array([[1, 0], [1, 0], [0.8, 0.6]], np.float16))
-    u, v = np.array([0, 0, 1], np.int64), np.array([1, 2, 2], np.int64)
-    edges = Edges(u, v, pair_similarities(vectors, u, v))
-    order = np.arange(3)
-    connected(3, u, v)
-    complete_link(3, edges, order=order)
-    barred = (np.array([0], np.int64), np.array([2], np.int64))
-    average_link(vectors, edges, threshold=to_fixed(0.5), order=order, conflicts=barred)
+    """Have every kernel compiled for all that runs will do; seconds where no cache exists.
+
+    Tiny clusterers go through inserts, runs, removals and consolidation: kernels compile for the
+    types of array that they are given, and so they are given what runs give them.
+    """
+    _live(FigureClusterer(_LIMITS, dimension=_DIMENSION, fixed=_fixed, width=4, exact_items=0))
+    _live(FigureClusterer(_LIMITS, dimension=_DIMENSION, fixed=_fixed))
+    _live(SimilarClusterer(_LIMITS.threshold, dimension=_DIMENSION, fixed=_fixed, guard=2))
+    _live(SimilarClusterer(_LIMITS.threshold, dimension=_DIMENSION, fixed=_fixed))
+
+
+@dataclass(frozen=True, slots=True)
+class _AllPairs:
+    """Every pair of a query and an item."""
+
+    query_rows: NDArray[np.int64]
+    slots: Slots
+    cosines: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, queries: Slots, stored: Slots) -> "_AllPairs":
+        cosines = _vectors(queries) @ _vectors(stored).T
+        rows, columns = np.nonzero(cosines >= -1)
+        return cls(rows, stored[columns], cosines[rows, columns])
+
+
+def _vectors(slots: Slots) -> NDArray[np.float32]:
+    """Return vectors of two people, with a little that tells each face from the others."""
+    spread = np.sin(np.outer(slots + 1, np.arange(1, _DIMENSION + 1))) / 2
+    vectors = np.eye(_DIMENSION)[slots % 2] + spread
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32)
+
+
+def _fixed(slots: Slots) -> FixedVectors:
+    return fixed_of(_vectors(slots))
+
+
+def _live(clusterer: FigureClusterer | SimilarClusterer) -> None:
+    """Take a clusterer through everything that an engine asks of it."""
+    slots = np.arange(_ITEMS)
+    for part in np.split(slots, 3):
+        core = part % 5 > 0
+        photos = np.where(part % 4 > 1, part // 4, ALONE)
+        new = Newcomers(part, content_keys(_fixed(part)), core, photos)
+        clusterer.insert(new, _AllPairs.of(part, slots[: part[-1] + 1]))
+        clusterer.run()
+    if isinstance(clusterer, FigureClusterer):
+        clusterer.pin(1, 1)
+        clusterer.explain(1, 2)
+    gone, left = np.arange(0, _ITEMS, 2), np.arange(1, _ITEMS, 2)
+    clusterer.remove(gone)
+    clusterer.refill(left, _AllPairs.of(left, left))
+    clusterer.run()
+    clusterer.freed()
+    clusterer.consolidate()
+    clusterer.means(left)

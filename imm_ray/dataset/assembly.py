@@ -3,12 +3,17 @@
 import uuid
 
 from imm_ray.cluster.duplicates import Duplicates
-from imm_ray.cluster.incremental import figure_clusterer, similar_clusterer
-from imm_ray.dataset.collection import Collection, GroupRule
+from imm_ray.cluster.fixed import fixed_of, search_cosine, to_fixed
+from imm_ray.cluster.limits import FigureLimits
+from imm_ray.cluster.people import FigureClusterer
+from imm_ray.cluster.similar import SimilarClusterer
+from imm_ray.dataset.book import Book
+from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.engine import DatasetEngine, Notices
+from imm_ray.dataset.places import GroupRule
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.representatives import Themselves
-from imm_ray.embed.cards import ModelCard, card_of_model
+from imm_ray.embed.cards import Calibration, ModelCard, card_of_model
 from imm_ray.index.open import open_index
 from imm_ray.model import ClusterId, ClusterKind
 from imm_ray.settings import Settings
@@ -38,13 +43,15 @@ def open_engine(
         template = (
             dataset.template_id or projects.get(tx, dataset.account, dataset.project).template_id
         )
+    figures, book = open_figures(card_of_model(dataset.face_model), settings)
     return DatasetEngine(
         database,
         lease,
         collections={
-            ClusterKind.FIGURE: _figures(card_of_model(dataset.face_model), settings),
-            ClusterKind.SIMILAR: _images(card_of_model(dataset.image_model), settings),
+            ClusterKind.FIGURE: figures,
+            ClusterKind.SIMILAR: open_images(card_of_model(dataset.image_model), settings),
         },
+        book=book,
         rules=settings.clustering,
         notices=notices,
         clock=clock,
@@ -52,29 +59,58 @@ def open_engine(
     )
 
 
-def _figures(card: ModelCard, settings: Settings) -> Collection:
-    index = open_index(settings.index.backend, card.dimension)
-    scale = card.scale
-    clusterer = figure_clusterer(
-        threshold=scale.threshold, same_photo=scale.same_photo, vectors=index.vectors
+def figure_limits(scale: Calibration) -> FigureLimits:
+    """Return a face model's calibration as fixed-point similarities.
+
+    A card without a second pass gets one that no pair can pass.
+    """
+    second = scale.second_pass
+    beyond = to_fixed(2.0)
+
+    def fixed(scaled: float) -> int:
+        return to_fixed(min(2.0, scale.cosine(scaled)))
+
+    return FigureLimits(
+        threshold=fixed(scale.threshold),
+        margin=to_fixed(scale.cosine(scale.margin) - scale.cosine(0)),
+        same_photo=fixed(scale.same_photo),
+        strong=fixed(scale.threshold + second.offset) if second else beyond,
+        strong_share=second.share if second else 1.0,
+        second_mean=fixed(scale.threshold - second.slack) if second else beyond,
+        second_smallest=second.smallest if second else 1,
+    )
+
+
+def open_figures(card: ModelCard, settings: Settings) -> tuple[Collection, Book]:
+    """Return an empty collection of faces, and the book of its constraints."""
+    limits = figure_limits(card.scale)
+    cosine = search_cosine(limits.threshold, card.dimension)
+    index = open_index(settings.index, card.dimension, cosine=cosine)
+    clusterer = FigureClusterer(
+        limits, dimension=card.dimension, fixed=lambda slots: fixed_of(index.wide(slots))
     )
     rule = GroupRule(
         mint=lambda: ClusterId(f"Cluster-{uuid.uuid4()}"),
         smallest=1,
         good_to_found=settings.clustering.min_entity_count,
-        confidence=lambda cosine: min(1.0, max(0.0, scale.scaled(cosine))),
+        confidence=lambda cosine: min(1.0, max(0.0, card.scale.scaled(cosine))),
     )
-    return Collection(index, clusterer, Themselves(), rule, dimension=card.dimension)
+    figures = Collection(index, clusterer, Themselves(), rule)
+    return figures, Book(figures, clusterer)
 
 
-def _images(card: ModelCard, settings: Settings) -> Collection:
-    index = open_index(settings.index.backend, card.dimension)
-    scale = card.scale
-    clusterer = similar_clusterer(threshold=scale.threshold, vectors=index.vectors)
+def open_images(card: ModelCard, settings: Settings) -> Collection:
+    """Return an empty collection of pictures."""
+    threshold = to_fixed(card.scale.cosine(card.scale.threshold))
+    cosine = search_cosine(threshold, card.dimension)
+    index = open_index(settings.index, card.dimension, cosine=cosine)
+    clusterer = SimilarClusterer(
+        threshold, dimension=card.dimension, fixed=lambda slots: fixed_of(index.wide(slots))
+    )
     rule = GroupRule(
         mint=lambda: ClusterId(f"SimilarImageCluster-{uuid.uuid4()}"),
         smallest=2,
         good_to_found=2,
-        confidence=lambda cosine: min(1.0, max(0.0, scale.scaled(cosine))),
+        confidence=lambda cosine: min(1.0, max(0.0, card.scale.scaled(cosine))),
     )
-    return Collection(index, clusterer, Duplicates(), rule, dimension=card.dimension)
+    return Collection(index, clusterer, Duplicates(), rule)

@@ -1,72 +1,50 @@
-"""The items of one kind in memory: their vectors, places in clusters, and what a run changes."""
+"""The items of one kind in memory: vectors, groups, places in clusters, and what a run changes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from itertools import islice
-from time import perf_counter
+from typing import Any, Protocol
 
 import numpy as np
 
-from imm_ray.cluster.fixed import quantise, to_cosine
-from imm_ray.cluster.founding import founds
-from imm_ray.cluster.identity import keep_ids
-from imm_ray.cluster.incremental import IncrementalClusterer, Run
-from imm_ray.dataset.ports import Slots, VectorIndex
+from imm_ray.cluster.content import content_keys
+from imm_ray.cluster.fixed import FixedVectors, fixed_of, quantise
+from imm_ray.cluster.newcomers import Newcomers
+from imm_ray.cluster.run import Group, Run, Work
+from imm_ray.dataset.items import Item, ItemTable
+from imm_ray.dataset.lineage import events_of
+from imm_ray.dataset.places import NOBODY, NOWHERE, Assignment, GroupRule, Places
+from imm_ray.dataset.plan import Draft, Plan, Stopwatch
+from imm_ray.dataset.ports import Clusterer, Slots, VectorIndex
 from imm_ray.dataset.representatives import Representatives
-from imm_ray.model import NO_CLUSTER, ClusterId, FileId, Vector
+from imm_ray.model import NO_CLUSTER, ClusterId, FileId
 from imm_ray.store.loading import Progress
-from imm_ray.store.staging import Move, StatedCluster
 
-_AT_ONCE = 2048
-"""Items of one search: bounds the pairs in hand."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """A figure or a picture with its vector."""
-
-    item_id: str
-    file_id: FileId
-    seq: int
-    vector: Vector
-    is_good: bool
-    """Whether it counts towards founding a cluster."""
-    quality: float
-    """The best of a cluster is its cover."""
+_PUT_AT_ONCE = 2048
+_SEARCH_AT_ONCE = 512  # queries: bounds the pairs in hand where everything is near everything
+_GROWTH = 1.1  # a consolidation is due when so many items are here for each one at the last
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is kept of an item beside its vector."""
+class Watcher(Protocol):
+    """Knows of items what the collection does not."""
 
-    item_id: str
-    file_id: FileId
-    is_good: bool
-    quality: float
+    def enter(self, slots: Slots) -> None:
+        """Look at items that have come into the graph."""
 
+    def leave(self, item_ids: Iterable[str]) -> None:
+        """Forget items that are gone for good."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRule:
-    """Which groups are clusters, and what their ids and confidences are."""
+    def step_out(self, item_ids: Iterable[str]) -> None:
+        """Do without items until they come into the graph again."""
 
-    mint: Callable[[], ClusterId]
-    smallest: int
-    """A group of fewer items is no cluster, even if it was one."""
-    good_to_found: int
-    """Good items that a new cluster needs."""
-    confidence: Callable[[float], float]
-    """Maps a mean cosine to 0–1."""
+    def banned(self) -> Mapping[int, Set[int]]:
+        """Return the clusters, by number, that items must not be in, by slot."""
 
+    def misplaced(self, slots: Slots) -> list[Group]:
+        """Return groups of items that must move although no run has covered them."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a run changes, computed from memory and not yet stored."""
-
-    covered: tuple[int, ...] = ()
-    moves: list[Move] = field(default_factory=list)
-    clusters: list[StatedCluster] = field(default_factory=list)
-    ledger: Mapping[str, int] = field(default_factory=dict)
-    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    def renew_anchors(self) -> None:
+        """Make up for what has gone, before a run."""
 
 
 class Collection:
@@ -77,63 +55,76 @@ class Collection:
     An item is *new* until a run covers it. Items enter the index when they are stored and the
     neighbour graph when a run covers them, because an item that came after a task's watermark must
     not take part. After a restart nothing is in the graph; the first run that has anything to do
-    builds it from all covered items, and finds the same groups again.
+    builds it from all covered items and consolidates. A plan that is not settled (the run was
+    stopped, or an edit came) changes no place; the next one looks at the same items again.
     """
 
     def __init__(
         self,
         index: VectorIndex,
-        clusterer: IncrementalClusterer,
+        clusterer: Clusterer,
         representatives: Representatives,
         rule: GroupRule,
-        *,
-        dimension: int,
     ) -> None:
-        self._index = index
+        self.index = index
+        self.items = ItemTable()
+        self.places = Places(self.items, rule)
         self._clusterer = clusterer
         self._representatives = representatives
         self._rule = rule
-        self._search_cosine = clusterer.search_cosine(dimension)
-        self._next_slot = 0
-        self._next_photo = 0
-        self._known: dict[int, _Known] = {}
-        self._of_file: dict[FileId, list[int]] = {}
-        self._photo_of: dict[FileId, int] = {}
         self._new: dict[int, int] = {}
-        self._in_graph: set[int] = set()
         self._absent: set[int] = set()
         """Representatives of covered items that are not in the graph yet."""
-        self._place: dict[str, ClusterId] = {}
-        self._lost_items: set[ClusterId] = set()
+        self._stored: dict[str, ClusterId] = {}
+        """Clusters, as stored, of items that have not been loaded yet."""
+        self._lost_items: set[int] = set()
+        self._unsettled: set[int] = set()
         self._disturbed = False
+        """Groups have been formed that no plan has looked at."""
+        self._consolidated_at = 0
+        self._brought_in: Work | None = None
+        """What `bring_in` has cost since the last plan."""
+        self.watcher: Watcher | None = None
+        """Is told of items that come into the graph or go for good."""
         self._at = Progress(run=0, watermark=0)
 
+    def fixed(self, slots: Slots) -> FixedVectors:
+        """Return the fixed-point vectors of slots."""
+        return fixed_of(self.index.wide(slots))
+
     @property
-    def run(self) -> int:
-        """The number of the visible run."""
-        return self._at.run
+    def at(self) -> Progress:
+        """The visible run and its watermark."""
+        return self._at
+
+    @property
+    def wants_consolidation(self) -> bool:
+        """Whether a consolidation may improve what is visible."""
+        return self._clusterer.is_approximate
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self.items)
 
     def restore(self, at: Progress, places: Iterable[tuple[str, ClusterId]]) -> None:
         """Take over what is stored of earlier runs; call it before any `put`."""
         self._at = at
-        self._place = dict(places)
+        self._stored = dict(places)
         self._disturbed = at.disturbed
 
     def put(self, items: Iterable[Item]) -> None:
         """Add items of files that have none yet."""
-        iterator = iter(items)
-        while batch := list(islice(iterator, _AT_ONCE)):
+        for batch in _portions(items, _PUT_AT_ONCE):
             self._put(batch)
 
     def replace(
         self, file_id: FileId, items: Sequence[Item], *, forget_places: bool = False
     ) -> None:
         """Make ``items`` the file's only ones; an item id that stays keeps its place."""
+        old = self.items.of_file(file_id)
         stay = set() if forget_places else {item.item_id for item in items}
-        self._remove(self._of_file.pop(file_id, []), stay)
+        staying = np.array([item_id in stay for item_id in self.items.item_ids(old)], np.bool_)
+        self._remove(old[~staying])
+        self._take_out(old[staying])
         self.put(items)
 
     def drop(self, file_ids: Iterable[FileId]) -> None:
@@ -143,120 +134,229 @@ class Collection:
         loading.
         """
         self._disturbed = True
-        gone = [slot for file_id in file_ids for slot in self._of_file.pop(file_id, [])]
-        self._remove(gone, set())
+        for file_id in file_ids:
+            self._remove(self.items.of_file(file_id))
 
-    def plan(self, watermark: int) -> Plan:
-        """Return what a run up to ``watermark`` changes; nothing when nothing came or went."""
-        fresh = [slot for slot, seq in self._new.items() if seq <= watermark]
-        if not (fresh or self._disturbed or self._lost_items):
-            return Plan(ledger=_ledger(0, None, 0))
-        begun = perf_counter()
-        self._enter_graph(fresh)
-        searched = perf_counter()
-        run = self._clusterer.run()
-        later = self._new.keys() - set(fresh)
-        groups = [self._expand(group, later) for group in run.groups]
-        moves, clusters = self._changes([group for group in groups if len(group)])
-        clustered = perf_counter()
-        return Plan(
-            covered=tuple(fresh),
-            moves=moves,
-            clusters=clusters,
-            ledger=_ledger(len(fresh), run, len(clusters)),
-            milliseconds={
-                "search": round(1e3 * (searched - begun), 1),
-                "cluster": round(1e3 * (clustered - searched), 1),
-            },
+    def tend(self) -> bool:
+        """Do a bounded step of upkeep that is due; return whether more is."""
+        return self.index.tend()
+
+    def plan(
+        self,
+        watermark: int,
+        *,
+        protected: Iterable[int] = (),
+        restored: Iterable[ClusterId] = (),
+        consolidate: bool = False,
+        always: bool = False,
+    ) -> Plan:
+        """Return what a run up to ``watermark`` changes; nothing when nothing came or went.
+
+        Parameters
+        ----------
+        protected
+            Clusters, by number, that only their owner's group may be.
+        restored
+            Retired clusters that an undo brings back.
+        consolidate
+            Whether to cluster everything anew.
+        always
+            Whether to look even if nothing came or went: a constraint has changed.
+        """
+        fresh = np.array([slot for slot, seq in self._new.items() if seq <= watermark], np.int64)
+        news = len(fresh) or self._disturbed or self._unsettled or self._lost_items
+        if not (news or consolidate or always or self._brought_in):
+            return Plan(ledger=self._ledger(0, None, 0))
+        clock = Stopwatch()
+        if self.watcher is not None:
+            self.watcher.renew_anchors()
+        rebuilt = self._enter_graph(fresh) or self._brought_in is not None
+        clock.lap("graph")
+        run = self._run(consolidate=consolidate or rebuilt)
+        later = self._new.keys() - set(fresh.tolist())
+        groups = [Group(self._expand(g.slots, later), g.owner) for g in run.groups]
+        clock.lap("cluster")
+        banned = NOBODY
+        if self.watcher is not None:
+            groups += self.watcher.misplaced(np.array(sorted(later), np.int64))
+            banned = self.watcher.banned()
+        assignment = self.places.assign(groups, set(protected), banned)
+        self._unsettled.update(assignment.slots.tolist())
+        plan = self._planned(fresh, assignment, list(restored), run, clock)
+        clock.lap("assign")
+        return plan
+
+    def abandon(self, plan: Plan) -> None:
+        """Take what a stopped run has brought into the graph out again, until another covers it."""
+        heads = self._representatives.representatives(plan.covered)
+        items = self.items.entries(
+            plan.covered,
+            [self._new[slot] for slot in plan.covered.tolist()],
+            self.index.vectors(heads),
         )
+        self._take_out(plan.covered)
+        self.put(items)
 
     def settle(self, plan: Plan, at: Progress) -> None:
         """Take over a plan that has become visible."""
-        for move in plan.moves:
-            if move.cluster_id == NO_CLUSTER:
-                self._place.pop(move.item_id, None)
-            else:
-                self._place[move.item_id] = move.cluster_id
-        for slot in plan.covered:
+        if plan.assignment is not None:
+            alive = self.items.alive[plan.assignment.slots]
+            self.places.put(plan.assignment.slots[alive], plan.assignment.becomes[alive])
+        for slot in plan.covered.tolist():
             self._new.pop(slot, None)
         self._lost_items.clear()
+        self._unsettled.clear()
         self._disturbed = False
         self._at = at
+        self.items.release(self._clusterer.freed())
+
+    def bring_in(self) -> None:
+        """Have every covered item in the graph and its groups known: a restart forgets them.
+
+        Edits and anchors look at them. What is found becomes visible with the next plan.
+        """
+        if self._enter_graph(np.empty(0, np.int64)):
+            self._brought_in = self._consolidated().work
+
+    def touch(self, slots: Slots) -> None:
+        """Have the next plan look at the groups of ``slots``."""
+        self._unsettled.update(slots.tolist())
+
+    def is_in_graph(self, slot: int) -> bool:
+        """Return whether a run has covered an item."""
+        return bool(self.items.in_graph[slot])
 
     def _put(self, items: Sequence[Item]) -> None:
-        first = self._next_slot
-        self._next_slot += len(items)
-        slots = np.arange(first, self._next_slot, dtype=np.int64)
+        slots = self.items.add(items)
         vectors = np.stack([item.vector for item in items])
         stand_for = self._representatives.insert(slots, quantise(vectors))
         itself = stand_for == slots
-        self._index.add(slots[itself], vectors[itself])
-        for slot, item in zip(slots.tolist(), items, strict=True):
-            self._known[slot] = _Known(item.item_id, item.file_id, item.is_good, item.quality)
-            self._of_file.setdefault(item.file_id, []).append(slot)
-            if item.file_id not in self._photo_of:
-                self._photo_of[item.file_id] = self._next_photo
-                self._next_photo += 1
+        self.index.add(slots[itself], vectors[itself])
+        clusters = [self._stored.pop(item.item_id, NO_CLUSTER) for item in items]
+        numbers = [self.places.number(c) if c != NO_CLUSTER else NOWHERE for c in clusters]
+        self.places.put(slots, np.array(numbers, np.int32))
+        for place, (slot, item) in enumerate(zip(slots.tolist(), items, strict=True)):
             if item.seq > self._at.watermark:
                 self._new[slot] = item.seq
             else:
-                self._absent.add(int(stand_for[slot - first]))
+                self._absent.add(int(stand_for[place]))
 
-    def _remove(self, slots: Sequence[int], stay: set[str]) -> None:
-        """Forget slots; ``stay`` are the item ids that keep their places."""
-        if not slots:
+    def _take_out(self, slots: Slots) -> None:
+        """Forget items that are about to come back, and then to where they are."""
+        ids, places = self.items.item_ids(slots), self.places.of(slots).tolist()
+        self._remove(slots, keep_places=True)
+        self._stored |= {
+            item_id: self.places.cluster_id(place)
+            for item_id, place in zip(ids, places, strict=True)
+            if place != NOWHERE
+        }
+
+    def _remove(self, slots: Slots, *, keep_places: bool = False) -> None:
+        """Forget items; their clusters lose them, unless they are about to come back."""
+        if not len(slots):
             return
-        self._forget_vectors(np.array(slots, np.int64))
-        for slot in slots:
-            known = self._known.pop(slot)
-            self._photo_of.pop(known.file_id, None)
+        heads = self._forget_vectors(slots)
+        for slot in slots.tolist():
             if self._new.pop(slot, None) is None:
                 self._disturbed = True
-            if known.item_id not in stay and (place := self._place.pop(known.item_id, None)):
-                self._lost_items.add(place)
+            self._unsettled.discard(slot)
+        if self.watcher is not None:
+            leave = self.watcher.step_out if keep_places else self.watcher.leave
+            leave(self.items.item_ids(slots))
+        if not keep_places:
+            self._lost_items.update(set(self.places.of(slots).tolist()) - {NOWHERE})
+        self.places.put(slots, np.zeros(len(slots), np.int32))
+        self.items.remove(slots)
+        self.items.release(slots[~np.isin(slots, heads)])
 
-    def _forget_vectors(self, slots: Slots) -> None:
-        """Take vectors out of index and graph; a duplicate may take the place of one."""
+    def _forget_vectors(self, slots: Slots) -> Slots:
+        """Take vectors out of graph and index; a duplicate may take the place of one.
+
+        Return the slots that the clusterer will free.
+        """
         departure = self._representatives.remove(slots)
-        inherited = self._index.vectors(departure.predecessors)
-        self._index.remove(departure.gone)
-        self._leave_graph(departure.gone)
-        self._index.add(departure.promoted, inherited)
+        in_graph = departure.gone[self.items.in_graph[departure.gone]]
+        inherited = self.index.vectors(departure.predecessors)
+        self._clusterer.remove(in_graph)
+        self.items.in_graph[in_graph] = False
+        self.index.remove(departure.gone)
+        self.index.add(departure.promoted, inherited)
         self._absent.difference_update(departure.gone.tolist())
         self._absent.update(filter(self._stands_for_covered, departure.promoted.tolist()))
-        here = [slot for slot in departure.shrunk.tolist() if slot in self._in_graph]
-        self._clusterer.touch(np.array(here, np.int64))
+        here = departure.shrunk[self.items.in_graph[departure.shrunk]]
+        self._clusterer.touch(here)
+        return in_graph
 
     def _stands_for_covered(self, head: int) -> bool:
         items = self._representatives.expand(np.array([head], np.int64)).tolist()
         return not self._new.keys() >= set(items)
 
-    def _leave_graph(self, slots: Slots) -> None:
-        here = [slot for slot in slots.tolist() if slot in self._in_graph]
-        self._clusterer.remove(np.array(here, np.int64))
-        self._in_graph.difference_update(here)
-
-    def _enter_graph(self, fresh: Sequence[int]) -> None:
-        """Bring every covered item into the graph, and have the fresh ones looked at."""
-        heads = set(self._representatives.representatives(np.array(fresh, np.int64)).tolist())
-        self._clusterer.touch(np.array(sorted(heads & self._in_graph), np.int64))
-        absent = sorted((heads | self._absent) - self._in_graph)
+    def _enter_graph(self, fresh: Slots) -> bool:
+        """Bring every covered item into the graph; return whether most were not there."""
+        heads = self._representatives.representatives(fresh)
+        here = self.items.in_graph[heads]
+        self._clusterer.touch(np.unique(heads[here]))
+        absent = np.union1d(heads[~here], np.array(sorted(self._absent), np.int64))
+        absent = absent[~self.items.in_graph[absent]]
+        rebuilt = len(self._absent) > len(self._clusterer)
         self._absent.clear()
-        for start in range(0, len(absent), _AT_ONCE):
-            self._insert(np.array(absent[start : start + _AT_ONCE], np.int64))
+        for slots in self._whole_photos(absent):
+            self._insert(slots)
+        while len(hollow := self._clusterer.hollow()):
+            self._refill(hollow)
+        return rebuilt
+
+    def _whole_photos(self, slots: Slots) -> Iterator[Slots]:
+        """Yield portions of slots that do not part a photo."""
+        photos = self.items.photos(slots)
+        order = np.lexsort((slots, photos))
+        starts = np.flatnonzero(np.diff(photos[order], prepend=-2) | (photos[order] < 0))
+        wanted = np.arange(_SEARCH_AT_ONCE, len(slots), _SEARCH_AT_ONCE)
+        cuts = np.unique(starts[np.searchsorted(starts, wanted, "right") - 1])
+        yield from (part for part in np.split(slots[order], cuts) if len(part))
 
     def _insert(self, slots: Slots) -> None:
-        found = self._index.within(self._index.vectors(slots), self._search_cosine)
-        self._in_graph.update(slots.tolist())
-        here = np.fromiter((slot in self._in_graph for slot in found.slots.tolist()), np.bool_)
-        self._clusterer.insert(
+        vectors = self.index.vectors(slots)
+        found = self.index.within(vectors, self._clusterer.search_cosine)
+        self.items.in_graph[slots] = True
+        names = self.items.names(slots) if self._representatives.may_be_equal else None
+        new = Newcomers(
             slots,
-            _Pairs(found.query_rows[here], found.slots[here]),
-            content_ids=self._representatives.content_ids(slots),
-            photos=np.array(
-                [self._photo_of[self._known[slot].file_id] for slot in slots.tolist()], np.int64
-            ),
+            content_keys(quantise(vectors), names),
+            self.items.core[slots],
+            self.items.photos(slots),
         )
+        self._clusterer.insert(new, _Known.of(found, self.items))
+        if self.watcher is not None:
+            self.watcher.enter(slots)
+
+    def _refill(self, slots: Slots) -> None:
+        for start in range(0, len(slots), _SEARCH_AT_ONCE):
+            some = slots[start : start + _SEARCH_AT_ONCE]
+            found = self.index.within(self.index.vectors(some), self._clusterer.search_cosine)
+            self._clusterer.refill(some, _Known.of(found, self.items))
+
+    def _run(self, *, consolidate: bool) -> Run:
+        unsettled = np.array(sorted(self._unsettled), np.int64)
+        heads = self._representatives.representatives(unsettled)
+        self._clusterer.touch(np.unique(heads[self.items.in_graph[heads]]))
+        if consolidate:
+            found = self._consolidated()
+            if self._brought_in is not None:
+                found.work.add(self._brought_in)
+                self._brought_in = None
+            return found
+        run = self._clusterer.run()
+        grown = len(self._clusterer) > _GROWTH * self._consolidated_at
+        if not (grown and self._clusterer.is_approximate):
+            return run
+        again = self._consolidated()
+        again.work.add(run.work)
+        return again
+
+    def _consolidated(self) -> Run:
+        self._consolidated_at = len(self._clusterer)
+        return self._clusterer.consolidate()
 
     def _expand(self, group: Slots, later: set[int]) -> Slots:
         items = self._representatives.expand(group)
@@ -264,85 +364,76 @@ class Collection:
             return items
         return items[np.fromiter((slot not in later for slot in items.tolist()), np.bool_)]
 
-    def _changes(self, groups: Sequence[Slots]) -> tuple[list[Move], list[StatedCluster]]:
-        previous = {
-            slot: place
-            for group in groups
-            for slot in group.tolist()
-            if (place := self._place.get(self._known[slot].item_id)) is not None
+    def _planned(
+        self,
+        fresh: Slots,
+        assignment: Assignment,
+        restored: list[ClusterId],
+        run: Run,
+        clock: Stopwatch,
+    ) -> Plan:
+        draft = Draft(
+            self.items, self.places, self._representatives, self._clusterer.means, self._rule
+        )
+        clusters = draft.clusters(assignment, self._lost_items)
+        events, retirements = events_of(
+            assignment,
+            self.places,
+            emptied=[n for n in self._lost_items if not self.places.size(n)],
+            restored={self.places.number(cluster_id) for cluster_id in restored},
+            item_ids=self.items.item_ids,
+        )
+        return Plan(
+            covered=fresh,
+            assignment=assignment,
+            moves=draft.moves(assignment),
+            clusters=clusters,
+            events=events,
+            retirements=retirements,
+            restored=restored,
+            concentration=draft.concentration(fresh, assignment),
+            ledger=self._ledger(len(fresh), run, len(clusters)),
+            milliseconds=clock.laps,
+        )
+
+    def _ledger(self, new: int, run: Run | None, changed: int) -> dict[str, Any]:
+        report = self.index.report()
+        facts: dict[str, Any] = {
+            "items_new": new,
+            "distances_computed": run.work.pairs_compared if run else 0,
+            "clusters_touched": run.work.clusters_touched if run else 0,
+            "items_reclustered": run.work.items_reopened if run else 0,
+            "clusters_changed": changed,
+            "items_stored": len(self),
+            "index": report.tier,
         }
-        large = [group for group in groups if len(group) >= self._rule.smallest]
-        small = [group for group in groups if len(group) < self._rule.smallest]
-        ids = keep_ids(previous, large, self._rule.mint, founds=self._founds)
-        moves: list[Move] = []
-        changed = set(self._lost_items)
-        members: dict[ClusterId, Slots] = {}
-        for group, cluster_id in [*zip(large, ids, strict=True), *((g, NO_CLUSTER) for g in small)]:
-            mine = self._moves(group, cluster_id, previous)
-            moves += mine
-            members[cluster_id] = group
-            if mine:
-                changed.add(cluster_id)
-            changed.update(previous[slot] for slot in group.tolist() if slot in previous and mine)
-        changed.discard(NO_CLUSTER)
-        existing = set(previous.values()) | self._lost_items
-        stated = [
-            StatedCluster(
-                cluster_id, self._cover(members.get(cluster_id)), cluster_id not in existing
-            )
-            for cluster_id in sorted(changed)
-        ]
-        return moves, stated
-
-    def _moves(
-        self, group: Slots, cluster_id: ClusterId, previous: Mapping[int, ClusterId]
-    ) -> list[Move]:
-        moved = [
-            (position, slot)
-            for position, slot in enumerate(group.tolist())
-            if previous.get(slot, NO_CLUSTER) != cluster_id
-        ]
-        if not moved:
-            return []
-        confidences = self._confidences(group) if cluster_id != NO_CLUSTER else [0.0] * len(group)
-        return [
-            Move(self._known[s].item_id, self._known[s].file_id, cluster_id, confidences[position])
-            for position, s in moved
-        ]
-
-    def _confidences(self, group: Slots) -> list[float]:
-        """Return how like the rest of its group each item is, 0–1: its mean similarity to them."""
-        if len(group) == 1:
-            return [1.0]
-        heads = self._representatives.representatives(group)
-        vectors = quantise(self._index.vectors(heads)).astype(np.int64)
-        to_all = vectors @ vectors.sum(axis=0)
-        to_itself = np.einsum("ij,ij->i", vectors, vectors)
-        means = (to_all - to_itself) / (len(group) - 1)
-        return [self._rule.confidence(to_cosine(mean)) for mean in means.tolist()]
-
-    def _founds(self, group: Slots) -> bool:
-        good = sum(self._known[slot].is_good for slot in group.tolist())
-        return founds(good, existing=False, minimum=self._rule.good_to_found)
-
-    def _cover(self, members: Slots | None) -> str:
-        if members is None:
-            return ""
-        known = [self._known[slot] for slot in members.tolist()]
-        return max(known, key=lambda item: (item.is_good, item.quality, item.item_id)).item_id
+        if report.recall is not None:
+            facts["index_recall"] = round(report.recall, 4)
+        if run and run.work.drift is not None:
+            facts["drift"] = {
+                "adjusted_rand_index": round(run.work.drift, 6),
+                "items_moved": run.work.items_moved,
+            }
+        if run:
+            facts["lists_at_cap"] = self._clusterer.capped_lists
+        return facts
 
 
 @dataclass(frozen=True, slots=True)
-class _Pairs:
+class _Known:
+    """An index's answer without items that are not in the graph."""
+
     query_rows: Slots
     slots: Slots
+    cosines: Any
+
+    @classmethod
+    def of(cls, found: Any, items: ItemTable) -> "_Known":
+        here = items.in_graph[found.slots]
+        return cls(found.query_rows[here], found.slots[here], found.cosines[here])
 
 
-def _ledger(new: int, run: Run | None, changed: int) -> dict[str, int]:
-    return {
-        "items_new": new,
-        "distances_computed": run.pairs_compared if run else 0,
-        "components_touched": run.components_touched if run else 0,
-        "items_reclustered": run.items_reclustered if run else 0,
-        "clusters_changed": changed,
-    }
+def _portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while portion := list(islice(iterator, size)):
+        yield portion

@@ -5,21 +5,37 @@ the owner's lease, and changes memory after; a crash in between loses memory onl
 loads what was committed.
 """
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from imm_ray.cluster.founding import is_good
-from imm_ray.dataset.collection import Collection, Item, Plan
+import structlog
+
+from imm_ray.cluster.explanation import Explanation
+from imm_ray.cluster.founding import is_core, is_good
+from imm_ray.dataset.book import Book
+from imm_ray.dataset.collection import Collection
+from imm_ray.dataset.health import ImplausibleRun, usable
+from imm_ray.dataset.items import Item
 from imm_ray.dataset.ports import Clock
-from imm_ray.model import ClusterKind, DatasetId, Refused, Source, Task, TaskStatus
+from imm_ray.dataset.publisher import Publisher, ShortTransactions
+from imm_ray.dataset.runs import Runs
+from imm_ray.model import ClusterKind, DatasetId, FigureId, Refused, Source, Task
 from imm_ray.settings import Clustering
-from imm_ray.store import loading, ownership, requests, results, staging, tasks, work
-from imm_ray.store.database import Database, Tx
+from imm_ray.store import (
+    constraints,
+    loading,
+    ownership,
+    requests,
+    results,
+    staging,
+    tasks,
+    work,
+)
+from imm_ray.store.database import Database
 from imm_ray.store.ownership import Lease
 from imm_ray.store.results import PendingFile, Result, StoredFigure, StoredImage
+
+_log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 3
 """A file that was in hand when the embedder died this often is Failed."""
@@ -28,7 +44,6 @@ METADATA_ONLY = "other"
 """The media type of a file into which no model looks."""
 
 _COMMIT = 100
-_LONGEST_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,7 @@ class DatasetEngine:
         lease: Lease,
         *,
         collections: dict[ClusterKind, Collection],
+        book: Book,
         rules: Clustering,
         notices: Notices,
         clock: Clock,
@@ -63,6 +79,17 @@ class DatasetEngine:
         self._database = database
         self._lease = lease
         self._collections = collections
+        self._book = book
+        collections[ClusterKind.FIGURE].watcher = book
+        self._transactions = ShortTransactions(database)
+        self._runs = Runs(
+            database,
+            lease.dataset_id,
+            Publisher(database, lease, notices=notices.task, clock=clock),
+            collections=collections,
+            book=book,
+            rules=rules,
+        )
         self._rules = rules
         self._notices = notices
         self._clock = clock
@@ -82,6 +109,10 @@ class DatasetEngine:
             collection.restore(at, places)
         figures.put(map(self._figure_item, loading.figures(self._database, self.dataset_id)))
         images.put(map(_image_item, loading.images(self._database, self.dataset_id)))
+        self._book.load(
+            constraints.load(self._database, self.dataset_id),
+            loading.named_clusters(self._database, self.dataset_id),
+        )
         self.mend()
 
     def mend(self) -> None:
@@ -91,11 +122,11 @@ class DatasetEngine:
         if not deleted:
             return
         seq = deleted[-1][1]
-        self._in_short_transactions(lambda tx: work.mended(tx, self._lease, seq))
+        self._transactions.commit(lambda tx: work.mended(tx, self._lease, seq))
         for collection in self._collections.values():
             collection.drop([file_id for file_id, _ in deleted])
         self._mended_seq = seq
-        self._in_short_transactions(
+        self._transactions.commit(
             lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
             until_done=True,
         )
@@ -124,7 +155,10 @@ class DatasetEngine:
     def commit(self, found: Sequence[Result]) -> None:
         """Store results and take their items into the index."""
         for start in range(0, len(found), _COMMIT):
-            part = found[start : start + _COMMIT]
+            part = [
+                Result(result.file, usable(result.outcome))
+                for result in found[start : start + _COMMIT]
+            ]
             now = self._clock()
             with self._database.write() as tx:
                 accepted = results.commit(tx, self._lease, part, now, self._notices.request)
@@ -152,9 +186,38 @@ class DatasetEngine:
         if left:
             self._show_progress(task, left)
             return False
+        self._runs.apply_edits()
         self.mend()
-        self._run(task)
+        try:
+            self._runs.run_task(task)
+        except ImplausibleRun as stop:
+            self._fail(task, str(stop))
+        self._first_pending.pop(task.task_id, None)
         return True
+
+    def run_due_edit(self) -> bool:
+        """Apply the oldest edit; return whether there was one."""
+        self.mend()
+        return self._runs.apply_edit()
+
+    def explain(self, a: FigureId, b: FigureId) -> Explanation:
+        """Return why two figures are one person, or are not (see `Book.explain`)."""
+        self.mend()
+        return self._book.explain(a, b)
+
+    def tend(self) -> bool:
+        """Do a bounded step of upkeep of the indexes; return whether more is due now."""
+        more = [collection.tend() for collection in self._collections.values()]
+        return any(more)
+
+    def consolidate(self) -> bool:
+        """Consolidate what may gain from it, without a task; return whether anything may."""
+        return self._runs.consolidate()
+
+    def close(self) -> None:
+        """Free what the indexes hold; nothing may be called after it."""
+        for collection in self._collections.values():
+            collection.index.close()
 
     def has_work(self) -> bool:
         """Return whether anything is left to do."""
@@ -164,80 +227,11 @@ class DatasetEngine:
                 or len(work.deleted_since(tx, self.dataset_id, self._mended_seq)) > 0
             )
 
-    def _run(self, task: Task) -> None:
-        kind = task.task_type.kind
-        collection = self._collections[kind]
-        begun = time.perf_counter()
-        self._discard(kind, collection.run)
-        plan = collection.plan(task.watermark)
-        planned = time.perf_counter()
-        run = collection.run + 1
-        self._stage(kind, run, plan)
-        staged = time.perf_counter()
-        ledger = {
-            **plan.ledger,
-            "milliseconds": {
-                **plan.milliseconds,
-                "plan": _milliseconds(planned - begun),
-                "stage": _milliseconds(staged - planned),
-            },
-        }
-        ended = replace(
-            task,
-            status=TaskStatus.SUCCEEDED,
-            progress=100,
-            ended_at=self._clock(),
-            ledger=ledger,
-        )
+    def _fail(self, task: Task, message: str) -> None:
+        _log.error("a run was stopped", dataset_id=self.dataset_id, task_id=task.task_id)
         with self._database.write() as tx:
-            published = staging.publish(tx, self._lease, kind, run, ended, self._notices.task)
-        self._first_pending.pop(task.task_id, None)
-        if published:  # else the dataset was deleted, and its engine ends
-            collection.settle(plan, loading.Progress(run=run, watermark=task.watermark))
-            self._sweep(kind, run)
-
-    def _discard(self, kind: ClusterKind, visible: int) -> None:
-        self._in_short_transactions(
-            lambda tx: staging.discard(tx, self._lease, kind, visible), until_done=True
-        )
-
-    def _stage(self, kind: ClusterKind, run: int, plan: Plan) -> None:
-        for start in range(0, len(plan.moves), staging.CHUNK):
-            moves = plan.moves[start : start + staging.CHUNK]
-            self._in_short_transactions(
-                partial(staging.stage_members, lease=self._lease, kind=kind, run=run, moves=moves)
-            )
-        for start in range(0, len(plan.clusters), staging.CHUNK):
-            part = plan.clusters[start : start + staging.CHUNK]
-            self._in_short_transactions(
-                partial(
-                    staging.stage_states,
-                    lease=self._lease,
-                    kind=kind,
-                    run=run,
-                    clusters=part,
-                    now=self._clock(),
-                )
-            )
-
-    def _sweep(self, kind: ClusterKind, visible: int) -> None:
-        self._in_short_transactions(
-            lambda tx: staging.sweep(tx, self._lease, kind, visible), until_done=True
-        )
-
-    def _in_short_transactions(
-        self, step: Callable[[Tx], bool | None], *, until_done: bool = False
-    ) -> None:
-        """Commit ``step``, again while it returns True if asked, and let others write in between.
-
-        SQLite's lock is unfair: without a pause as long as the lock was held, others starve.
-        """
-        again = True
-        while again:
-            begun = time.perf_counter()
-            with self._database.write() as tx:
-                again = bool(step(tx)) and until_done
-            time.sleep(min(_LONGEST_PAUSE_S, time.perf_counter() - begun))
+            ownership.check(tx, self._lease)
+            tasks.fail(tx, task, "ImplausibleResult", message, self._clock(), self._notices.task)
 
     def _accept(self, change: results.Accepted) -> None:
         if not change.replaced:
@@ -263,6 +257,7 @@ class DatasetEngine:
             seq=figure.seq,
             vector=figure.vector,
             is_good=is_good(figure, self._rules),
+            is_core=is_core(figure, self._rules),
             quality=figure.quality,
         )
 
@@ -276,7 +271,3 @@ def _image_item(image: StoredImage) -> Item:
         is_good=True,
         quality=0.0,
     )
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(timedelta(seconds=seconds) / timedelta(milliseconds=1), 1)

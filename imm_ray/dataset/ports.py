@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imm_ray.cluster.newcomers import Newcomers
+from imm_ray.cluster.run import Run
 from imm_ray.model import Outcome, Source, Vectors
 
 Slots = NDArray[np.int64]
@@ -52,6 +54,22 @@ class Candidates(Protocol):
     def slots(self) -> Slots:
         """Stored items."""
 
+    @property
+    def cosines(self) -> NDArray[np.float32]:
+        """How near, rounded."""
+
+
+class IndexReport(Protocol):
+    """What an index says about itself."""
+
+    @property
+    def tier(self) -> str:
+        """Which kind of search it does."""
+
+    @property
+    def recall(self) -> float | None:
+        """The share of near pairs that it finds, as last measured; None: exact or not measured."""
+
 
 class VectorIndex(Protocol):
     """Stored vectors and their neighbours. One thread at a time."""
@@ -68,4 +86,61 @@ class VectorIndex(Protocol):
     def vectors(self, slots: Slots) -> Vectors:
         """Return the stored vectors of slots, bit for bit as added."""
 
+    def wide(self, slots: Slots) -> NDArray[np.float32]:
+        """Return the stored vectors of slots as float32."""
+
+    def tend(self) -> bool:
+        """Do a bounded step of upkeep that is due; return whether more is."""
+
+    def report(self) -> IndexReport:
+        """Return its state."""
+
+    def close(self) -> None:
+        """Free what it holds; nothing may be called after it."""
+
     def __len__(self) -> int: ...
+
+
+class Clusterer(Protocol):
+    """Keeps groups of items: `cluster.people` and `cluster.similar`."""
+
+    @property
+    def search_cosine(self) -> float:
+        """What to ask the index for."""
+
+    @property
+    def is_approximate(self) -> bool:
+        """Whether a consolidation may change anything."""
+
+    @property
+    def capped_lists(self) -> int:
+        """How many items have more neighbours than are kept."""
+
+    def __len__(self) -> int: ...
+
+    def insert(self, new: Newcomers, found: Candidates) -> None:
+        """Add items with their neighbours."""
+
+    def remove(self, slots: Slots) -> None:
+        """Take items out."""
+
+    def freed(self) -> Slots:
+        """Return slots of removed items that may be used again; often none."""
+
+    def hollow(self) -> Slots:
+        """Return items that need a `refill` before the next run."""
+
+    def refill(self, slots: Slots, found: Candidates) -> None:
+        """Give items their neighbours again."""
+
+    def touch(self, slots: Slots) -> None:
+        """Have the next run return the groups of ``slots`` in any case."""
+
+    def run(self) -> Run:
+        """Return the groups of what changed."""
+
+    def consolidate(self) -> Run:
+        """Cluster everything; return all groups."""
+
+    def means(self, slots: Slots) -> NDArray[np.float64]:
+        """Return the mean cosine of each item to the others of its group."""

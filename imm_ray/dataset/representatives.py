@@ -1,7 +1,5 @@
 """Which item stands for which in the index and the graph."""
 
-from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +12,10 @@ from imm_ray.dataset.ports import Slots
 class Representatives(Protocol):
     """Maps items to the ones that stand for them (``cluster.duplicates.Duplicates``)."""
 
+    @property
+    def may_be_equal(self) -> bool:
+        """Whether two representatives may have one vector."""
+
     def insert(self, slots: Slots, vectors: FixedVectors) -> Slots:
         """Add items; return the representative of each."""
 
@@ -23,9 +25,6 @@ class Representatives(Protocol):
     def representatives(self, slots: Slots) -> Slots:
         """Return the representative of each item."""
 
-    def content_ids(self, slots: Slots) -> Sequence[str]:
-        """Return a name of each item's vector."""
-
     def expand(self, representatives: Slots) -> Slots:
         """Return all items that the representatives stand for."""
 
@@ -33,29 +32,20 @@ class Representatives(Protocol):
 class Themselves:
     """Every item stands for itself: an average over faces must count each of two equal ones."""
 
-    def __init__(self) -> None:
-        self._content: dict[int, str] = {}
+    may_be_equal = True
 
     def insert(self, slots: Slots, vectors: FixedVectors) -> Slots:
-        """Add items; each is its own representative."""
-        for slot, vector in zip(slots.tolist(), vectors, strict=True):
-            self._content[slot] = blake2b(vector.tobytes(), digest_size=16).hexdigest()
+        """Return the items: each is its own representative."""
         return slots
 
     def remove(self, slots: Slots) -> Departure:
-        """Forget items."""
-        for slot in slots.tolist():
-            del self._content[slot]
+        """Return what a removal means: the items go, nobody takes their places."""
         none = np.empty(0, np.int64)
         return Departure(gone=slots, promoted=none, predecessors=none, shrunk=none)
 
     def representatives(self, slots: Slots) -> Slots:
         """Return the items."""
         return slots
-
-    def content_ids(self, slots: Slots) -> Sequence[str]:
-        """Return a digest of each item's vector."""
-        return [self._content[slot] for slot in slots.tolist()]
 
     def expand(self, representatives: Slots) -> Slots:
         """Return the items."""

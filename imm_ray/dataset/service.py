@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -19,6 +20,9 @@ CHUNK = 16
 IN_FLIGHT = 2
 """Calls under way at once: one is analysed while the other is committed."""
 
+_LOOK_S = 5.0
+"""Seconds between two looks at what a thread of the index may have finished."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -31,10 +35,18 @@ class DatasetService:
     from the loop; a call while the service works makes it look once more before it rests.
     """
 
-    def __init__(self, engine: DatasetEngine, embedder: Embedder, *, retry_s: float = 0.5) -> None:
+    def __init__(
+        self,
+        engine: DatasetEngine,
+        embedder: Embedder,
+        *,
+        retry_s: float = 0.5,
+        consolidate_after_s: float = 30.0,
+    ) -> None:
         self._engine = engine
         self._embedder = embedder
         self._retry_s = retry_s
+        self._consolidate_after_s = consolidate_after_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="imm-ray-engine")
         self._rung = asyncio.Event()
         self._failure: BaseException | None = None
@@ -45,22 +57,49 @@ class DatasetService:
         self._rung.set()
 
     async def run(self, *, idle_s: float) -> None:
-        """Work, resting while there is nothing to do; return after ``idle_s`` seconds of rest.
+        """Load the engine and work; return after ``idle_s`` seconds of rest, with it closed.
 
         Raises
         ------
         imm_ray.store.ownership.Fenced
             Another owner has taken the dataset.
         """
-        await self._call(self._engine.load)
-        while True:
-            self._rung.clear()
-            await self.drain()
-            try:
-                await asyncio.wait_for(self._rung.wait(), idle_s)
-            except TimeoutError:
-                if not await self._call(self._engine.has_work):
+        try:
+            await self._call(self._engine.load)
+            while True:
+                self._rung.clear()
+                await self.drain()
+                rang = await self._rest(idle_s)
+                if not rang and not await self._call(self._engine.has_work):
                     return
+        finally:
+            self._thread.submit(self._engine.close)
+
+    async def _rest(self, idle_s: float) -> bool:
+        """Wait for a bell; return False when none came for ``idle_s`` seconds.
+
+        Upkeep of the index goes on meanwhile, and after some rest what may gain is consolidated.
+        """
+        loop = asyncio.get_running_loop()
+        rested_from = loop.time()
+        consolidated = False
+        while not self._rung.is_set():
+            if await self._call(self._engine.tend):
+                continue
+            rested = loop.time() - rested_from
+            if not consolidated and rested >= self._consolidate_after_s:
+                await self._call(self._engine.consolidate)
+                consolidated = True
+                continue
+            if rested >= idle_s:
+                return False
+            await self._bell(min(_LOOK_S, idle_s - rested))
+        return True
+
+    async def _bell(self, seconds: float) -> None:
+        """Wait for a bell, at most so long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._rung.wait(), seconds)
 
     async def drain(self) -> None:
         """Work until nothing is left to do."""
@@ -77,6 +116,8 @@ class DatasetService:
         """Do one thing; return False when there was nothing to do."""
         await self._call(self._engine.mend)
         await self._start_embedding()
+        if await self._call(self._engine.run_due_edit):
+            return True
         if await self._call(self._engine.run_due_task):
             return True
         if not self._in_hand:

@@ -2,5 +2,6 @@
 
 from imm_ray.index.candidates import Candidates
 from imm_ray.index.open import VectorIndex, open_index
+from imm_ray.index.report import IndexReport
 
-__all__ = ["Candidates", "VectorIndex", "open_index"]
+__all__ = ["Candidates", "IndexReport", "VectorIndex", "open_index"]

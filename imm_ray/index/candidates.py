@@ -1,12 +1,20 @@
 """What an index answers, and what it refuses to store or look for."""
 
-from collections.abc import Set
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imm_ray.model import Vectors
+
+Slots: TypeAlias = NDArray[np.int64]
+"""Numbers of stored items: small, dense, not negative; free for reuse after a removal."""
+Wide: TypeAlias = NDArray[np.float32]
+"""Vectors for arithmetic: float32, shape ``(n, dimension)``, every value one that fp16 has."""
+
+_SLOT_LIMIT = 2**31  # the books of an index are int32
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +22,7 @@ class Candidates:
     """Pairs of a query and a stored item: parallel arrays, query by query."""
 
     query_rows: NDArray[np.int64]
-    slots: NDArray[np.int64]
+    slots: Slots
     cosines: NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -22,7 +30,9 @@ class Candidates:
 
     @classmethod
     def join(cls, parts: "list[Candidates]") -> "Candidates":
-        """Return all pairs of ``parts``, which follow each other in query rows."""
+        """Return all pairs of ``parts``, one part after the other."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             np.concatenate([np.empty(0, np.int64), *(part.query_rows for part in parts)]),
             np.concatenate([np.empty(0, np.int64), *(part.slots for part in parts)]),
@@ -31,11 +41,20 @@ class Candidates:
 
     def by_slot(self) -> "Candidates":
         """Return the pairs ordered by query row, then slot."""
-        order = np.lexsort((self.slots, self.query_rows))
+        return self._taken(np.lexsort((self.slots, self.query_rows)))
+
+    def best(self, k: int) -> "Candidates":
+        """Return the ``k`` (or all, if fewer) nearest items of each query, the nearest first."""
+        order = np.lexsort((self.slots, -self.cosines, self.query_rows))
+        rows = self.query_rows[order]
+        place = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        return self._taken(order[place < k])
+
+    def _taken(self, order: NDArray[np.int64]) -> "Candidates":
         return Candidates(self.query_rows[order], self.slots[order], self.cosines[order])
 
 
-def checked(vectors: Vectors, dimension: int) -> NDArray[np.float32]:
+def checked(vectors: Vectors | Wide, dimension: int) -> Wide:
     """Return ``vectors`` as float32.
 
     Raises
@@ -57,17 +76,25 @@ def checked(vectors: Vectors, dimension: int) -> NDArray[np.float32]:
     return wide
 
 
-def check_new(slots: NDArray[np.int64], vectors: Vectors, stored: Set[int]) -> None:
-    """Refuse, with ValueError, slots that are stored, named twice, or not one for each vector."""
+def check_new(slots: Slots, vectors: Vectors, holds: Callable[[Slots], NDArray[np.bool_]]) -> None:
+    """Refuse, with ValueError, slots that cannot be added.
+
+    They are stored, named twice, not one for each vector, or no small numbers from 0 up.
+    """
     if slots.shape != vectors.shape[:1]:
         raise ValueError(f"{len(slots)} slots for {len(vectors)} vectors: give one for each")
-    if len(set(slots.tolist())) != len(slots):
+    strange = slots[(slots < 0) | (slots >= _SLOT_LIMIT)]
+    if strange.size:
+        raise ValueError(f"slot {strange[0]} is not from 0 up to {_SLOT_LIMIT - 1}: number densely")
+    if len(np.unique(slots)) != len(slots):
         raise ValueError("a slot is named twice: name each once")
-    if clash := stored & set(slots.tolist()):
-        raise ValueError(f"slot {min(clash)} is stored already: remove it before adding it again")
+    clash = slots[holds(slots)]
+    if clash.size:
+        raise ValueError(f"slot {clash.min()} is stored already: remove it before adding it again")
 
 
-def check_stored(slots: NDArray[np.int64], stored: Set[int]) -> None:
+def check_stored(slots: Slots, holds: Callable[[Slots], NDArray[np.bool_]]) -> None:
     """Refuse, with ValueError, slots that are not stored."""
-    if strange := set(slots.tolist()) - stored:
-        raise ValueError(f"slot {min(strange)} is not stored: add it first")
+    strange = slots[~holds(slots)]
+    if strange.size:
+        raise ValueError(f"slot {strange.min()} is not stored: add it first")

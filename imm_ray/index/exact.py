@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from imm_ray.index.candidates import Candidates, check_new, check_stored, checked
+from imm_ray.index.candidates import Candidates, Slots, Wide, check_new, check_stored, checked
+from imm_ray.index.report import IndexReport
 from imm_ray.model import Vectors
 
 _COSINES_AT_ONCE = 2**24  # 64 MB of float32
@@ -20,33 +21,37 @@ class ExactIndex:
 
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
-        self._slots: NDArray[np.int64] = np.empty(0, np.int64)
+        self._slots: Slots = np.empty(0, np.int64)
         self._vectors: Vectors = np.empty((0, dimension), np.float16)
         self._row_of: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._slots)
 
-    def add(self, slots: NDArray[np.int64], vectors: Vectors) -> None:
+    def add(self, slots: Slots, vectors: Vectors) -> None:
         """Store ``vectors`` under ``slots``, none of which may be stored."""
         checked(vectors, self.dimension)
-        check_new(slots, vectors, self._row_of.keys())
+        check_new(slots, vectors, self._holds)
         self._slots = np.concatenate((self._slots, slots))
         self._vectors = np.concatenate((self._vectors, vectors.astype(np.float16)))
         self._number()
 
-    def remove(self, slots: NDArray[np.int64]) -> None:
+    def remove(self, slots: Slots) -> None:
         """Forget ``slots``, all of which must be stored."""
-        check_stored(slots, self._row_of.keys())
+        check_stored(slots, self._holds)
         kept = ~np.isin(self._slots, slots)
         self._slots, self._vectors = self._slots[kept], self._vectors[kept]
         self._number()
 
-    def vectors(self, slots: NDArray[np.int64]) -> Vectors:
+    def vectors(self, slots: Slots) -> Vectors:
         """Return the stored vectors of ``slots``, bit by bit as they were added."""
-        check_stored(slots, self._row_of.keys())
+        check_stored(slots, self._holds)
         rows = np.array([self._row_of[slot] for slot in slots.tolist()], np.int64)
         return self._vectors[rows]
+
+    def wide(self, slots: Slots) -> Wide:
+        """Return the stored vectors of ``slots`` as float32."""
+        return self.vectors(slots).astype(np.float32)
 
     def within(self, vectors: Vectors, cosine: float) -> Candidates:
         """Return every stored item at ``cosine`` or nearer to each query, by query row and slot."""
@@ -68,7 +73,22 @@ class ExactIndex:
             parts.append(Candidates(rows + start, self._slots[flat], block[rows, flat]))
         return Candidates.join(parts)
 
-    def _blocks(self, queries: NDArray[np.float32]) -> list[tuple[int, NDArray[np.float32]]]:
+    def tend(self) -> bool:
+        """Return False: there is no upkeep."""
+        return False
+
+    def report(self) -> IndexReport:
+        """Return the tier and its size."""
+        return IndexReport(tier="exact", count=len(self))
+
+    def close(self) -> None:
+        """Free the memory."""
+        self.remove(self._slots)
+
+    def _holds(self, slots: Slots) -> NDArray[np.bool_]:
+        return np.isin(slots, self._slots)
+
+    def _blocks(self, queries: Wide) -> list[tuple[int, Wide]]:
         step = max(1, _COSINES_AT_ONCE // max(1, len(self)))
         stored = self._vectors.astype(np.float32).T
         return [(i, queries[i : i + step] @ stored) for i in range(0, len(queries), step)]

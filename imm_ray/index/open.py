@@ -1,28 +1,34 @@
 """What an index does, and how to get one."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imm_ray.index.candidates import Candidates
+from imm_ray.index.candidates import Candidates, Slots, Wide
 from imm_ray.index.exact import ExactIndex
+from imm_ray.index.report import IndexReport
 from imm_ray.model import Vectors
+from imm_ray.settings import Index
 
 
 class VectorIndex(Protocol):
-    """Stored vectors by slot. One writer; no call may overlap another."""
+    """Stored vectors by slot. One writer; no call may overlap another.
+
+    A slot is a small number from 0 up, free for reuse after its removal. `within` and `nearest`
+    are exact but for the ``ivf`` tier, whose recall `report` tells.
+    """
 
     def __len__(self) -> int: ...
 
-    def add(self, slots: NDArray[np.int64], vectors: Vectors) -> None:
+    def add(self, slots: Slots, vectors: Vectors) -> None:
         """Store ``vectors`` under ``slots``, none of which may be stored."""
 
-    def remove(self, slots: NDArray[np.int64]) -> None:
+    def remove(self, slots: Slots) -> None:
         """Forget ``slots``, all of which must be stored."""
 
-    def vectors(self, slots: NDArray[np.int64]) -> Vectors:
+    def vectors(self, slots: Slots) -> Vectors:
         """Return the stored vectors of ``slots``, bit by bit as they were added."""
+
+    def wide(self, slots: Slots) -> Wide:
+        """Return the stored vectors of ``slots`` as float32; the fast way to get many."""
 
     def within(self, vectors: Vectors, cosine: float) -> Candidates:
         """Return every stored item at ``cosine`` or nearer to each query, by query row and slot."""
@@ -30,16 +36,38 @@ class VectorIndex(Protocol):
     def nearest(self, vectors: Vectors, k: int) -> Candidates:
         """Return the ``k`` (or all, if fewer) nearest items of each query, the nearest first."""
 
+    def tend(self) -> bool:
+        """Do one step, of some 100 ms at most, of upkeep that is due; return whether more is.
 
-def open_index(
-    backend: Literal["faiss", "exact"], dimension: int, *, threads: int = 1
-) -> VectorIndex:
+        False also while a thread still works in the background: ask again later.
+        """
+
+    def report(self) -> IndexReport:
+        """Return the tier, its size and how much it finds."""
+
+    def close(self) -> None:
+        """Stop what runs in the background and free the memory. Nothing may be called after it."""
+
+
+def open_index(settings: Index, dimension: int, *, cosine: float, threads: int = 1) -> VectorIndex:
     """Return an empty index of the kind that the settings name.
 
     FAISS is loaded only when it is asked for.
-    """
-    if backend == "exact":
-        return ExactIndex(dimension)
-    from imm_ray.index.flat import FaissFlatIndex
 
-    return FaissFlatIndex(dimension, threads=threads)
+    Parameters
+    ----------
+    settings
+        The section ``index``.
+    dimension
+        The length of a vector.
+    cosine
+        What the caller mostly searches for: recall is measured at it.
+    threads
+        Threads of a search.
+    """
+    if settings.backend == "exact":
+        return ExactIndex(dimension)
+    from imm_ray.index.tiered import TieredIndex, TierRules
+
+    rules = TierRules(ivf_from=settings.ivf_from, recall=settings.recall)
+    return TieredIndex(dimension, rules, cosine=cosine, threads=threads)

@@ -86,7 +86,11 @@ class OwnerHost:
 
     async def _serve(self, dataset_id: DatasetId) -> None:
         lease, engine = await asyncio.to_thread(self._take, dataset_id)
-        service = DatasetService(engine, self._embedder)
+        service = DatasetService(
+            engine,
+            self._embedder,
+            consolidate_after_s=self._settings.clustering.consolidate_idle_s,
+        )
         self._services[dataset_id] = service
         self._rung_meanwhile.discard(dataset_id)
         self._leases.add(lease)

@@ -17,12 +17,9 @@ from imm_ray.model import (
     SimilarImage,
     SimilarImageCluster,
 )
-from imm_ray.store import files, tables
+from imm_ray.store import datasets, files, tables
 from imm_ray.store.database import Tx
 from imm_ray.store.filters import between, labelled
-
-SMALLEST = {ClusterKind.FIGURE: 1, ClusterKind.SIMILAR: 2}
-"""A cluster with fewer items than this no longer exists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,16 +93,9 @@ def page_similar_clusters(
     ]
 
 
-def visible_run(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> int:
-    """Return the number of the dataset's visible run; 0 before the first."""
-    d = tables.dataset.c
-    column = d.figure_run if kind is ClusterKind.FIGURE else d.similar_run
-    return int(tx.scalar(select(column).where(d.dataset_id == dataset_id)) or 0)
-
-
 def _visible(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> Select[Any]:
     c, s = tables.cluster, tables.cluster_state
-    run = visible_run(tx, dataset_id, kind)
+    run = datasets.visible_run(tx, dataset_id, kind)
     return (
         select(c, s.c.item_count, s.c.image_count, s.c.cover_item, s.c.updated_at)
         .join(s, s.c.cluster_id == c.c.cluster_id)
@@ -114,7 +104,7 @@ def _visible(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> Select[Any]:
             s.c.kind == kind,
             s.c.from_run <= run,
             s.c.to_run > run,
-            s.c.item_count >= SMALLEST[kind],
+            s.c.item_count >= kind.smallest,
         )
     )
 
@@ -184,7 +174,7 @@ def _images(
     tx: Tx, dataset_id: DatasetId, cluster_ids: Sequence[str]
 ) -> dict[str, list[SimilarImage]]:
     m, f = tables.membership.c, tables.file.c
-    run = visible_run(tx, dataset_id, ClusterKind.SIMILAR)
+    run = datasets.visible_run(tx, dataset_id, ClusterKind.SIMILAR)
     query = (
         select(m.cluster_id, f.uri, f.image_score)
         .join(tables.file, f.file_id == m.file_id)

@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy import delete as sql_delete
 
 from imm_ray.errors import LimitExceeded, ResourceAlreadyExists, ResourceNotFound, StatusConflict
-from imm_ray.model import Dataset, DatasetId, Quotas
+from imm_ray.model import ClusterKind, Dataset, DatasetId, Quotas
 from imm_ray.store import projects, tables, tasks
 from imm_ray.store.database import Tx
 
@@ -85,7 +85,7 @@ def page(
 def delete(
     tx: Tx, account: str, project: str, name: str, now: datetime, notices: tasks.Notices
 ) -> None:
-    """Delete a dataset without files, with its clusters.
+    """Delete a dataset without files, with its clusters, their history, and all edits.
 
     Its tasks stay readable until they expire; one that still runs ends Failed.
 
@@ -106,6 +106,10 @@ def delete(
         tables.cluster_state,
         tables.cluster,
         tables.tombstone,
+        tables.figure_constraint,
+        tables.retired_cluster,
+        tables.cluster_event,
+        tables.edit,
         tables.ownership,
         tables.dataset,
     ):
@@ -126,6 +130,19 @@ def next_seq(tx: Tx, dataset_id: DatasetId) -> int:
     if seq is None:
         raise ResourceNotFound.of("dataset")
     return int(seq)
+
+
+def acknowledged(tx: Tx, dataset_id: DatasetId) -> int:
+    """Return the change number of what was acknowledged last; 0 when there was nothing."""
+    d = tables.dataset.c
+    return int(tx.scalar(select(d.seq).where(d.dataset_id == dataset_id)) or 0)
+
+
+def visible_run(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> int:
+    """Return the number of the dataset's visible run; 0 before the first."""
+    d = tables.dataset.c
+    column = d.figure_run if kind is ClusterKind.FIGURE else d.similar_run
+    return int(tx.scalar(select(column).where(d.dataset_id == dataset_id)) or 0)
 
 
 def disturb(tx: Tx, dataset_id: DatasetId, seq: int) -> None:

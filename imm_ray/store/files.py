@@ -27,8 +27,10 @@ from imm_ray.model import (
     JsonObject,
     SourceStat,
 )
-from imm_ray.store import datasets, requests, tables
+from imm_ray.store import constraints, datasets, lineage, requests, tables
 from imm_ray.store.database import Tx
+
+_IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,17 @@ def get(tx: Tx, dataset_id: DatasetId, uris: Sequence[str]) -> list[File]:
     return [found[uri] for uri in dict.fromkeys(uris) if uri in found]
 
 
+def count_contents(tx: Tx, file_ids: Iterable[FileId]) -> int:
+    """Return how many different contents files have."""
+    f = tables.file.c
+    contents: set[str] = set()
+    ids = list(file_ids)
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = ids[start : start + _IDS_AT_ONCE]
+        contents.update(tx.scalars(select(f.content_hash).where(f.file_id.in_(some)).distinct()))
+    return len(contents)
+
+
 def by_id(tx: Tx, dataset_id: DatasetId, file_ids: Iterable[FileId]) -> dict[FileId, File]:
     """Return files with their figures by id."""
     f = tables.file
@@ -93,8 +106,9 @@ def delete(
 ) -> int:
     """Delete files, their figures and their places in clusters; return how many there were.
 
-    Clusters shrink in this transaction; the owner is told by tombstones and mends its index.
-    Requests that waited for these files are answered through ``notices``.
+    A cluster whose last figure goes takes its name, cover and constraints with it. Clusters shrink
+    in this transaction; the owner is told by tombstones and mends its index. Requests that waited
+    for these files are answered through ``notices``.
     """
     known = _known(tx, dataset_id, list(dict.fromkeys(uris)))
     if not known:
@@ -102,6 +116,9 @@ def delete(
     seq = datasets.next_seq(tx, dataset_id)
     file_ids = [FileId(row.file_id) for row in known.values()]
     datasets.disturb(tx, dataset_id, seq)
+    g = tables.figure.c
+    figures = tx.scalars(select(g.figure_id).where(g.file_id.in_(file_ids))).all()
+    constraints.forget_items(tx, dataset_id, figures)
     leave_clusters(tx, dataset_id, now, file_ids=file_ids)
     for row in known.values():
         requests.settle(
@@ -137,7 +154,8 @@ def leave_clusters(
 ) -> None:
     """Take items out of all clusters, in the visible run and in one being staged; counts follow.
 
-    Either every item of the files, or the named items of one kind.
+    Either every item of the files, or the named items of one kind. A cluster that no item is left
+    in is gone, with all that a client has said of it.
     """
     m, s = tables.membership, tables.cluster_state
     where = [m.c.dataset_id == dataset_id]
@@ -154,6 +172,40 @@ def leave_clusters(
         for state in tx.execute(select(s).where(*here)).all():
             members = [row for row in left if row.from_run <= state.from_run < row.to_run]
             _shrink(tx, state, members, now)
+    for kind in {ClusterKind(row.kind) for row in gone}:
+        run = datasets.visible_run(tx, dataset_id, kind)
+        left_now = {row.cluster_id for row in gone if row.kind == kind and row.to_run > run}
+        _bury(tx, dataset_id, kind, left_now - _peopled(tx, dataset_id, kind, run, left_now))
+
+
+def _peopled(
+    tx: Tx, dataset_id: DatasetId, kind: ClusterKind, run: int, cluster_ids: set[str]
+) -> set[str]:
+    """Return those clusters that have an item in the visible ``run`` or in one being staged."""
+    m = tables.membership.c
+    query = select(m.cluster_id).where(
+        m.dataset_id == dataset_id,
+        m.kind == kind,
+        m.cluster_id.in_(cluster_ids),
+        m.to_run > run,
+    )
+    return set(tx.scalars(query.distinct()))
+
+
+def _bury(tx: Tx, dataset_id: DatasetId, kind: ClusterKind, cluster_ids: set[str]) -> None:
+    """Forget what clients have said of clusters whose last item is gone.
+
+    The rows themselves stay for the owner's next sweep: a run in progress may refer to them.
+    """
+    if not cluster_ids:
+        return
+    c = tables.cluster
+    tx.execute(
+        update(c)
+        .where(c.c.dataset_id == dataset_id, c.c.kind == kind, c.c.cluster_id.in_(cluster_ids))
+        .values(name="", custom_id="", custom_labels={})
+    )
+    lineage.forget(tx, dataset_id, cluster_ids)
 
 
 def _cluster_of(row: Any) -> tuple[str, str]:

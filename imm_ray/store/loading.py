@@ -61,6 +61,16 @@ def memberships(
         yield row["item_id"], ClusterId(row["cluster_id"])
 
 
+def named_clusters(database: Database, dataset_id: DatasetId) -> list[ClusterId]:
+    """Return the figure clusters that have a name."""
+    c = tables.cluster.c
+    query = select(c.cluster_id).where(
+        c.dataset_id == dataset_id, c.kind == ClusterKind.FIGURE, c.name != ""
+    )
+    with database.read() as tx:
+        return [ClusterId(cluster_id) for cluster_id in tx.scalars(query)]
+
+
 def progress(database: Database, dataset_id: DatasetId, kind: ClusterKind) -> Progress:
     """Return the visible run of a kind and its watermark."""
     d = tables.dataset.c

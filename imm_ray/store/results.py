@@ -25,7 +25,7 @@ from imm_ray.model import (
     SourceStat,
     Vector,
 )
-from imm_ray.store import datasets, files, requests, tables
+from imm_ray.store import constraints, datasets, files, requests, tables
 from imm_ray.store.database import Tx
 from imm_ray.store.ownership import Lease, check
 
@@ -221,6 +221,7 @@ def _replace_items(
     ids = _inherit([(row.figure_id, _box(row)) for row in old], faces)
     gone = [row.figure_id for row in old if row.figure_id not in ids]
     if gone:
+        constraints.forget_items(tx, dataset_id, gone)
         files.leave_clusters(tx, dataset_id, now, kind_items=(ClusterKind.FIGURE, gone))
     if file.known is not None:
         here = (ClusterKind.SIMILAR, [file.file_id])

@@ -6,25 +6,33 @@ Order of a run, each step its own transaction (or several, of at most `CHUNK` ro
 
 1. `discard` what a crashed run left beyond the visible run.
 2. `stage_members`: close the rows that end with the visible run, open new ones.
-3. `stage_states`: the same for the clusters, whose counts are read from the staged members, so that
-   a delete between 2 and 3 is counted.
-4. `publish`: the run becomes visible in the transaction that ends its task.
-5. `sweep` rows that no visible run needs any more.
+3. `lineage.restore`: clusters come back, before their states.
+4. `stage_states`: as 2 for the clusters, whose counts are read from the staged members, so that a
+   delete between 2 and 4 is counted.
+5. `lineage.retire` and `lineage.stage`: who is whose heir, and what happened.
+6. `publish`: the run becomes visible in the transaction that ends its task and its edits.
+7. `sweep` rows that no visible run needs any more.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, false, func, insert, select, update
+from sqlalchemy import Column, Table, delete, func, insert, select, update
 
-from imm_ray.model import NO_CLUSTER, ClusterId, ClusterKind, DatasetId, FileId, Task
-from imm_ray.store import tables, tasks
+from imm_ray.model import NO_CLUSTER, ClusterId, ClusterKind, Constraint, DatasetId, FileId, Task
+from imm_ray.store import constraints, edits, lineage, tables, tasks
 from imm_ray.store.database import Tx
+from imm_ray.store.edits import SettledEdit
 from imm_ray.store.ownership import Lease, check
 from imm_ray.store.tables import FOREVER
 
 CHUNK = 500
+
+
+class EditsArrived(Exception):
+    """An edit was acknowledged that the run does not know of; plan it again with the edit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +54,50 @@ class StatedCluster:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """What becomes true together with a run."""
+
+    watermark: int
+    """The kind's processed mark from now on."""
+    task: Task | None = None
+    """The ended task; None for a run that no task asked for."""
+    edits: Sequence[SettledEdit] = ()
+    added: Sequence[Constraint] = ()
+    removed: Sequence[Constraint] = ()
+    edits_until: int
+    """The seq of the last edit that the run applies, 0 for none. One that waits beyond it makes the
+    run stale, whenever it came."""
+    at: datetime
+
+
 def discard(tx: Tx, lease: Lease, kind: ClusterKind, visible: int) -> bool:
-    """Undo some rows staged beyond ``visible``; return whether there were any."""
+    """Undo some rows staged beyond ``visible``; return whether there were any.
+
+    Rows of `cluster` itself stay: without a state nobody sees them, and `sweep` takes them.
+    """
     check(tx, lease)
-    left = False
-    for table, key in (
-        (tables.membership, tables.membership.c.item_id),
-        (tables.cluster_state, tables.cluster_state.c.cluster_id),
+    m, s, r = tables.membership, tables.cluster_state, tables.retired_cluster
+    for table, key, first in (
+        (m, m.c.item_id, m.c.from_run),
+        (s, s.c.cluster_id, s.c.from_run),
+        (r, r.c.cluster_id, r.c.run),
     ):
         mine = (table.c.dataset_id == lease.dataset_id, table.c.kind == kind)
-        staged = select(key).where(*mine, table.c.from_run > visible).limit(CHUNK)
-        gone = tx.execute(delete(table).where(*mine, table.c.from_run > visible, key.in_(staged)))
+        gone = _delete_some(tx, table, key, [*mine, first > visible])
         closed = (*mine, table.c.to_run > visible, table.c.to_run < FOREVER)
         reopen = select(key).where(*closed).limit(CHUNK)
         opened = tx.execute(update(table).where(*closed, key.in_(reopen)).values(to_run=FOREVER))
-        left = left or gone.rowcount + opened.rowcount > 0
-    return left
+        if gone + opened.rowcount > 0:
+            return True
+    v = tables.cluster_event
+    staged = [v.c.dataset_id == lease.dataset_id, v.c.kind == kind, v.c.run > visible]
+    return _delete_some(tx, v, v.c.position, staged) > 0
+
+
+def _delete_some(tx: Tx, table: Table, key: Column[Any], where: Sequence[Any]) -> int:
+    some = select(key).where(*where).limit(CHUNK)
+    return tx.execute(delete(table).where(*where, key.in_(some))).rowcount
 
 
 def stage_members(tx: Tx, lease: Lease, kind: ClusterKind, run: int, moves: Sequence[Move]) -> None:
@@ -140,23 +176,40 @@ def stage_states(
 
 
 def publish(
-    tx: Tx, lease: Lease, kind: ClusterKind, run: int, task: Task, notices: tasks.Notices
+    tx: Tx, lease: Lease, kind: ClusterKind, run: int, end: RunEnd, notices: tasks.Notices
 ) -> bool:
-    """Make ``run`` visible and end its task; return False when the task had ended otherwise.
+    """Make ``run`` visible, end its task and its edits and change the constraints, all at once.
 
-    ``task`` is the ended task, whose watermark becomes the kind's processed mark.
+    Return False, with nothing changed, when the task had ended otherwise. A run of similar images
+    depends on no edit, so none can make it stale.
+
+    Raises
+    ------
+    EditsArrived
+        An edit waits that came after ``end.edits_until``. Nothing was written.
+    Fenced
     """
     check(tx, lease)
-    assert task.ended_at is not None
-    if not tasks.finish(tx, task, notices, task.ended_at):
-        return False
     d = tables.dataset
+    # Holds the dataset's row, so that no seq is given out until the end of the transaction.
+    tx.execute(select(d.c.seq).where(d.c.dataset_id == lease.dataset_id).with_for_update())
+    if kind is ClusterKind.FIGURE and edits.pending_after(tx, lease.dataset_id, end.edits_until):
+        raise EditsArrived(
+            f"dataset {lease.dataset_id} has edits after seq {end.edits_until} that run {run} does "
+            "not know: discard the run and plan it again"
+        )
+    if end.task is not None:
+        assert end.task.ended_at is not None
+        if not tasks.finish(tx, end.task, notices, end.at):
+            return False
     marks = (
-        {"figure_run": run, "figure_watermark": task.watermark}
+        {"figure_run": run, "figure_watermark": end.watermark}
         if kind is ClusterKind.FIGURE
-        else {"similar_run": run, "similar_watermark": task.watermark}
+        else {"similar_run": run, "similar_watermark": end.watermark}
     )
     tx.execute(update(d).where(d.c.dataset_id == lease.dataset_id).values(**marks))
+    edits.settle(tx, lease, run, end.edits, end.at)
+    constraints.change(tx, lease, added=end.added, removed=end.removed)
     return True
 
 
@@ -164,34 +217,39 @@ def sweep(tx: Tx, lease: Lease, kind: ClusterKind, visible: int) -> bool:
     """Delete some rows that ended before ``visible``; return whether there were any."""
     check(tx, lease)
     swept = 0
-    empty = tables.cluster_state.c.item_count <= 0
+    m, s, r = tables.membership, tables.cluster_state, tables.retired_cluster
     for table, key, useless in (
-        (tables.membership, tables.membership.c.item_id, false()),
-        (tables.cluster_state, tables.cluster_state.c.cluster_id, empty),
+        (m, m.c.item_id, m.c.to_run <= visible),
+        (s, s.c.cluster_id, s.c.to_run <= visible),
+        (s, s.c.cluster_id, s.c.item_count <= 0),
+        (r, r.c.cluster_id, r.c.to_run <= visible),
     ):
-        over = (
-            table.c.dataset_id == lease.dataset_id,
-            table.c.kind == kind,
-            (table.c.to_run <= visible) | useless,
-        )
-        some = select(key).where(*over).limit(CHUNK)
-        swept += tx.execute(delete(table).where(*over, key.in_(some))).rowcount
+        mine = [table.c.dataset_id == lease.dataset_id, table.c.kind == kind]
+        swept += _delete_some(tx, table, key, [*mine, useless])
     if swept:
         return True
     return _sweep_clusters(tx, lease.dataset_id, kind) > 0
 
 
 def _sweep_clusters(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> int:
-    """Delete clusters of which no state is left: they have dissolved."""
-    c, s = tables.cluster, tables.cluster_state
+    """Delete clusters of which no state is left, unless an edit that waits names them.
+
+    What a retired one needs to be restored stays; of others, whose last item was deleted, nothing.
+    """
+    c, s, r = tables.cluster, tables.cluster_state, tables.retired_cluster
     has_state = select(s.c.cluster_id).where(
         s.c.dataset_id == dataset_id, s.c.kind == kind, s.c.cluster_id == c.c.cluster_id
     )
-    gone = (
-        select(c.c.cluster_id)
-        .where(c.c.dataset_id == dataset_id, c.c.kind == kind, ~has_state.exists())
-        .limit(CHUNK)
+    stateless = select(c.c.cluster_id).where(
+        c.c.dataset_id == dataset_id, c.c.kind == kind, ~has_state.exists()
     )
+    if tx.scalar(stateless.limit(1)) is None:
+        return 0
+    named = edits.mentioned(tx, dataset_id)
+    found = tx.scalars(stateless.limit(CHUNK + len(named))).all()
+    gone = [cluster_id for cluster_id in found if cluster_id not in named][:CHUNK]
+    retired = set(tx.scalars(select(r.c.cluster_id).where(r.c.cluster_id.in_(gone))))
+    lineage.forget(tx, dataset_id, set(gone) - retired)
     return tx.execute(delete(c).where(c.c.cluster_id.in_(gone))).rowcount
 
 

@@ -10,19 +10,18 @@ visible run. A run in progress writes rows from its own number on, in short tran
 sees, and becomes visible by one update of the dataset row. A crashed run leaves rows beyond the
 visible run, which the next run discards.
 
+A ``retired_cluster`` row is such an interval too: from ``run``, in which the cluster was given up,
+until ``to_run``, in which it was restored.
+
 *Processed marks*: a figure (a file, for similar images) has been processed when its ``seq`` is at
 most the watermark of the last run of that kind.
 """
-
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     Float,
     ForeignKeyConstraint,
     Index,
@@ -32,30 +31,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
+from imm_ray.store.columns import count, of_dataset, text, time
+
 FOREVER = 2**62
 """``to_run`` of a row that no later run has replaced."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware datetime, stored as microseconds since 1970 UTC in 64 bits."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Return the stored number."""
-        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Return the aware datetime."""
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
-
 
 metadata = MetaData(
     naming_convention={
@@ -66,30 +48,11 @@ metadata = MetaData(
     }
 )
 
-
-def _text(name: str, *, default: str | None = "", **kwargs: Any) -> Column[str]:
-    if default is not None:
-        kwargs["server_default"] = default
-    return Column(name, Text, nullable=False, **kwargs)
-
-
-def _count(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default="0")
-
-
-def _time(name: str, *, nullable: bool = False) -> Column[datetime]:
-    return Column(name, UtcTime, nullable=nullable)
-
-
-def _of_dataset() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(["dataset_id"], ["dataset.dataset_id"])
-
-
 meta = Table(
     "meta",
     metadata,
     Column("key", String(64), primary_key=True),
-    _text("value"),
+    text("value"),
 )
 
 project = Table(
@@ -97,14 +60,14 @@ project = Table(
     metadata,
     Column("account", String(64), primary_key=True),
     Column("name", String(128), primary_key=True),
-    _text("service_role"),
-    _text("template_id"),
-    _text("description"),
+    text("service_role"),
+    text("template_id"),
+    text("description"),
     Column("tags", JSON, nullable=False),
     Column("quotas", JSON, nullable=False),
-    _count("max_dataset_count"),
-    _time("created_at"),
-    _time("updated_at"),
+    count("max_dataset_count"),
+    time("created_at"),
+    time("updated_at"),
 )
 
 dataset = Table(
@@ -114,23 +77,23 @@ dataset = Table(
     Column("account", String(64), nullable=False),
     Column("project", String(128), nullable=False),
     Column("name", String(128), nullable=False),
-    _text("template_id"),
-    _text("description"),
+    text("template_id"),
+    text("description"),
     Column("quotas", JSON, nullable=False),
     Column("workflow_parameters", JSON, nullable=False),
-    _text("face_model"),
-    _text("image_model"),
-    _count("seq"),
-    _count("figure_run"),
-    _count("figure_watermark"),
-    _count("similar_run"),
-    _count("similar_watermark"),
-    _count("mended_seq"),
-    _count("disturbed_seq"),
-    _count("file_count"),
-    _count("total_file_size"),
-    _time("created_at"),
-    _time("updated_at"),
+    text("face_model"),
+    text("image_model"),
+    count("seq"),
+    count("figure_run"),
+    count("figure_watermark"),
+    count("similar_run"),
+    count("similar_watermark"),
+    count("mended_seq"),
+    count("disturbed_seq"),
+    count("file_count"),
+    count("total_file_size"),
+    time("created_at"),
+    time("updated_at"),
     UniqueConstraint("account", "project", "name"),
     ForeignKeyConstraint(["account", "project"], ["project.account", "project.name"]),
 )
@@ -140,30 +103,30 @@ file = Table(
     metadata,
     Column("file_id", String(36), primary_key=True),
     Column("dataset_id", String(36), nullable=False),
-    _text("uri", default=None),
+    text("uri", default=None),
     Column("revision", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("status", String(16), nullable=False),
-    _text("reason"),
+    text("reason"),
     Column("attributes", JSON, nullable=False),
-    _count("attempts"),
-    _count("size"),
-    _text("etag"),
-    _time("modified_at", nullable=True),
-    _text("content_hash"),
-    _text("content_type"),
+    count("attempts"),
+    count("size"),
+    text("etag"),
+    time("modified_at", nullable=True),
+    text("content_hash"),
+    text("content_type"),
     Column("width", Integer, nullable=False, server_default="0"),
     Column("height", Integer, nullable=False, server_default="0"),
     Column("orientation", Integer, nullable=False, server_default="0"),
     Column("image_score", Float),
-    _text("produce_time"),
-    _text("lat_long"),
+    text("produce_time"),
+    text("lat_long"),
     Column("exif", JSON, nullable=False),
-    _count("vector_seq"),
+    count("vector_seq"),
     Column("vector", LargeBinary),
-    _time("created_at"),
-    _time("updated_at"),
-    _of_dataset(),
+    time("created_at"),
+    time("updated_at"),
+    of_dataset(),
     UniqueConstraint("dataset_id", "uri"),
     Index(None, "dataset_id", "status", "seq"),
 )
@@ -197,7 +160,7 @@ tombstone = Table(
     Column("dataset_id", String(36), primary_key=True),
     Column("seq", BigInteger, primary_key=True),
     Column("file_id", String(36), primary_key=True),
-    _of_dataset(),
+    of_dataset(),
 )
 
 cluster = Table(
@@ -206,12 +169,12 @@ cluster = Table(
     Column("cluster_id", String(64), primary_key=True),
     Column("dataset_id", String(36), nullable=False),
     Column("kind", String(16), nullable=False),
-    _text("name"),
-    _text("custom_id"),
+    text("name"),
+    text("custom_id"),
     Column("custom_labels", JSON, nullable=False),
-    _count("meta_lock_version"),
-    _time("created_at"),
-    _of_dataset(),
+    count("meta_lock_version"),
+    time("created_at"),
+    of_dataset(),
     Index(None, "dataset_id", "kind"),
 )
 
@@ -223,12 +186,13 @@ cluster_state = Table(
     Column("cluster_id", String(64), primary_key=True),
     Column("from_run", BigInteger, primary_key=True),
     Column("to_run", BigInteger, nullable=False),
-    _count("item_count"),
-    _count("image_count"),
+    count("item_count"),
+    count("image_count"),
     Column("cover_item", String(36), nullable=False, server_default=""),
-    _time("updated_at"),
+    time("updated_at"),
     ForeignKeyConstraint(["cluster_id"], ["cluster.cluster_id"], ondelete="CASCADE"),
     Index(None, "dataset_id", "kind", "to_run"),
+    Index(None, "dataset_id", "kind", "from_run"),
 )
 
 membership = Table(
@@ -246,6 +210,7 @@ membership = Table(
     Index(None, "file_id"),
     Index(None, "dataset_id", "kind", "cluster_id"),
     Index(None, "dataset_id", "kind", "to_run"),
+    Index(None, "dataset_id", "kind", "from_run"),
 )
 
 task = Table(
@@ -262,14 +227,14 @@ task = Table(
     Column("status", String(16), nullable=False),
     Column("watermark", BigInteger, nullable=False),
     Column("progress", Integer, nullable=False, server_default="0"),
-    _text("code"),
-    _text("message"),
-    _text("user_data"),
+    text("code"),
+    text("message"),
+    text("user_data"),
     Column("tags", JSON, nullable=False),
     Column("notification", JSON, nullable=False),
-    _text("request_definition"),
-    _time("started_at"),
-    _time("ended_at", nullable=True),
+    text("request_definition"),
+    time("started_at"),
+    time("ended_at", nullable=True),
     Column("ledger", JSON, nullable=False),
     Index(None, "dataset_id", "status", "watermark"),
     Index(None, "account", "project", "started_at"),
@@ -287,8 +252,8 @@ index_request = Table(
     Column("request_id", String(36), nullable=False),
     Column("batch", Boolean, nullable=False),
     Column("notification", JSON, nullable=False),
-    _text("user_data"),
-    _time("started_at"),
+    text("user_data"),
+    time("started_at"),
 )
 
 index_request_file = Table(
@@ -300,7 +265,7 @@ index_request_file = Table(
     Column("position", Integer, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("done", Boolean, nullable=False),
-    _text("error"),
+    text("error"),
     ForeignKeyConstraint(["event_id"], ["index_request.event_id"], ondelete="CASCADE"),
     Index(None, "file_id"),
 )
@@ -309,14 +274,14 @@ outbox = Table(
     "outbox",
     metadata,
     Column("message_id", String(36), primary_key=True),
-    _text("topic", default=None),
-    _text("event_type", default=None),
-    _text("body", default=None),
-    _count("attempts"),
+    text("topic", default=None),
+    text("event_type", default=None),
+    text("body", default=None),
+    count("attempts"),
     Column("dead", Boolean, nullable=False, server_default="0"),
-    _text("last_error"),
-    _time("created_at"),
-    _time("next_attempt_at"),
+    text("last_error"),
+    time("created_at"),
+    time("next_attempt_at"),
     Index(None, "dead", "next_attempt_at"),
 )
 
@@ -325,7 +290,7 @@ nonce = Table(
     metadata,
     Column("access_key_id", String(128), primary_key=True),
     Column("nonce", String(128), primary_key=True),
-    _time("seen_at"),
+    time("seen_at"),
     Index(None, "seen_at"),
 )
 
@@ -333,8 +298,80 @@ ownership = Table(
     "ownership",
     metadata,
     Column("dataset_id", String(36), primary_key=True),
-    _text("host"),
-    _count("epoch"),
-    _count("generation"),
+    text("host"),
+    count("epoch"),
+    count("generation"),
     Column("lease_until", Float),
+)
+
+edit = Table(
+    "edit",
+    metadata,
+    Column("edit_id", String(36), primary_key=True),
+    Column("dataset_id", String(36), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("task_id", String(64), nullable=False, server_default=""),
+    Column("status", String(16), nullable=False),
+    text("reason"),
+    Column("effect", JSON, nullable=False),
+    count("run"),
+    time("created_at"),
+    time("applied_at", nullable=True),
+    of_dataset(),
+    UniqueConstraint("dataset_id", "seq"),
+    Index(None, "dataset_id", "status", "seq"),
+)
+
+# A re-indexed photo's figures are deleted and inserted again under their ids, so no foreign key to
+# figure may take their constraints away.
+figure_constraint = Table(
+    "figure_constraint",
+    metadata,
+    Column("dataset_id", String(36), primary_key=True),
+    Column("item_id", String(36), primary_key=True),
+    Column("cluster_id", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("edit_id", String(36), nullable=False),
+    of_dataset(),
+    Index(None, "dataset_id", "cluster_id"),
+)
+
+cluster_event = Table(
+    "cluster_event",
+    metadata,
+    Column("dataset_id", String(36), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("run", BigInteger, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("event", String(16), nullable=False),
+    Column("cluster_id", String(64), nullable=False),
+    Column("other_id", String(64), nullable=False, server_default=""),
+    Column("items", JSON, nullable=False),
+    count("item_count"),
+    Column("task_id", String(64), nullable=False, server_default=""),
+    Column("edit_id", String(36), nullable=False, server_default=""),
+    time("at"),
+    of_dataset(),
+    Index(None, "dataset_id", "cluster_id", "run"),
+)
+
+retired_cluster = Table(
+    "retired_cluster",
+    metadata,
+    Column("dataset_id", String(36), primary_key=True),
+    Column("cluster_id", String(64), primary_key=True),
+    Column("run", BigInteger, primary_key=True),
+    Column("to_run", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("into_id", String(64), nullable=False, server_default=""),
+    time("at"),
+    text("name"),
+    text("custom_id"),
+    Column("custom_labels", JSON, nullable=False),
+    count("meta_lock_version"),
+    time("created_at"),
+    of_dataset(),
+    Index(None, "dataset_id", "into_id"),
 )

@@ -2,38 +2,42 @@
 
 from sqlalchemy import delete, func, select, union, update
 
-from imm_ray.model import DatasetId, FileId, FileStatus, TaskStatus
+from imm_ray.model import DatasetId, EditStatus, FileId, FileStatus, TaskStatus
 from imm_ray.store import tables
 from imm_ray.store.database import Tx
 from imm_ray.store.ownership import Lease, check
 
 
 def pending_of_dataset(tx: Tx, dataset_id: DatasetId) -> int:
-    """Return the files to index plus the tasks to run of a dataset."""
-    f, t = tables.file.c, tables.task.c
+    """Return the files to index plus the tasks to run plus the edits to apply of a dataset."""
+    f, t, e = tables.file.c, tables.task.c, tables.edit.c
     files = select(func.count()).where(f.dataset_id == dataset_id, f.status == FileStatus.PENDING)
     tasks = select(func.count()).where(t.dataset_id == dataset_id, t.status == TaskStatus.RUNNING)
-    return int(tx.scalar(files) or 0) + int(tx.scalar(tasks) or 0)
+    edits = select(func.count()).where(e.dataset_id == dataset_id, e.status == EditStatus.PENDING)
+    return sum(int(tx.scalar(query) or 0) for query in (files, tasks, edits))
 
 
 def pending_of_account(tx: Tx, account: str) -> int:
-    """Return the files to index plus the tasks to run of an account."""
-    f, t, d = tables.file.c, tables.task.c, tables.dataset.c
+    """Return the files to index plus the tasks to run plus the edits to apply of an account."""
+    f, t, e, d = tables.file.c, tables.task.c, tables.edit.c, tables.dataset.c
     mine = select(d.dataset_id).where(d.account == account)
     files = select(func.count()).where(f.dataset_id.in_(mine), f.status == FileStatus.PENDING)
     tasks = select(func.count()).where(t.dataset_id.in_(mine), t.status == TaskStatus.RUNNING)
-    return int(tx.scalar(files) or 0) + int(tx.scalar(tasks) or 0)
+    edits = select(func.count()).where(e.dataset_id.in_(mine), e.status == EditStatus.PENDING)
+    return sum(int(tx.scalar(query) or 0) for query in (files, tasks, edits))
 
 
 def datasets_with_work(tx: Tx) -> list[DatasetId]:
-    """Return the datasets with files to index, tasks to run or deletes to mend."""
-    f, t, d, x = tables.file.c, tables.task.c, tables.dataset.c, tables.tombstone.c
+    """Return the datasets with files to index, tasks to run, edits to apply or deletes to mend."""
+    f, t, e = tables.file.c, tables.task.c, tables.edit.c
+    d, x = tables.dataset.c, tables.tombstone.c
     behind = select(x.dataset_id).join(
         tables.dataset, (d.dataset_id == x.dataset_id) & (x.seq > d.mended_seq)
     )
     query = union(
         select(f.dataset_id).where(f.status == FileStatus.PENDING),
         select(t.dataset_id).where(t.status == TaskStatus.RUNNING),
+        select(e.dataset_id).where(e.status == EditStatus.PENDING),
         behind,
     )
     return [DatasetId(row[0]) for row in tx.execute(query)]

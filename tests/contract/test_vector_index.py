@@ -6,17 +6,50 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imm_ray.index import Candidates, VectorIndex, open_index
+from imm_ray.index.candidates import Slots
 from imm_ray.index.exact import ExactIndex
 from imm_ray.index.flat import FaissFlatIndex
+from imm_ray.index.ivf import IvfIndex
+from imm_ray.index.tiered import TieredIndex, TierRules
 from imm_ray.model import Vectors
+from imm_ray.settings import Index
 from tests.unit.cluster.sample import crowd, normalised
+from tests.unit.index.executors import AtOnce
 
 D = 32
 NOISE = 1e-5  # between two ways to add up 32 products in float32
 
+
+class Restless(TieredIndex):
+    """Always in the middle of a change: it takes a step of it at every call."""
+
+    def __init__(self, dimension: int) -> None:
+        rules = TierRules(ivf_from=20, least_probes=10**6, products=2000)
+        super().__init__(dimension, rules, cosine=0.5, executor=AtOnce())
+
+    def add(self, slots: Slots, vectors: Vectors) -> None:
+        super().add(slots, vectors)
+        self.tend()
+
+    def remove(self, slots: Slots) -> None:
+        self.tend()
+        super().remove(slots)
+
+    def within(self, vectors: Vectors, cosine: float) -> Candidates:
+        self.tend()
+        return super().within(vectors, cosine)
+
+
+def every_list_probed(dimension: int) -> IvfIndex:
+    centroids = crowd(99, count=9, dimension=dimension, people=9).astype(np.float32)
+    return IvfIndex(centroids, probes=9)
+
+
 IMPLEMENTATIONS: dict[str, Callable[[int], VectorIndex]] = {
     "exact": ExactIndex,
-    "faiss": FaissFlatIndex,
+    "flat": FaissFlatIndex,
+    "ivf": every_list_probed,
+    "tiered": Restless,
 }
 
 
@@ -105,19 +138,63 @@ def test_vectors_come_back_bit_by_bit(index: VectorIndex) -> None:
     back = index.vectors(slots_of(13, 2, 2))
     assert back.dtype == np.float16
     assert back.tobytes() == stored[[13, 2, 2]].tobytes()
+    wide = index.wide(slots_of(13, 2, 2))
+    assert wide.dtype == np.float32
+    assert wide.tobytes() == stored[[13, 2, 2]].astype(np.float32).tobytes()
+
+
+def test_every_bit_of_every_fp16_number_comes_back(index: VectorIndex) -> None:
+    numbers = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    numbers = numbers[np.isfinite(numbers)]
+    stored = np.ones((-(-len(numbers) // D), D), np.float16)
+    stored.ravel()[: len(numbers)] = numbers
+    index.add(np.arange(len(stored)), stored)
+    index.add(slots_of(10_000), stored[:1])
+    for _ in range(5):
+        index.remove(slots_of(10_000))
+        index.add(slots_of(10_000), stored[:1])
+    assert index.vectors(np.arange(len(stored))).tobytes() == stored.tobytes()
+    wide = index.wide(np.arange(len(stored)))
+    assert wide.tobytes() == stored.astype(np.float32).tobytes()
+
+
+def test_a_slot_is_free_again_after_its_removal(index: VectorIndex) -> None:
+    old = crowd(4, count=100, dimension=D, people=9)
+    new = crowd(5, count=100, dimension=D, people=9)
+    index.add(np.arange(100), old)
+    index.remove(np.arange(0, 100, 2))
+    index.add(np.arange(98, -1, -2), new[98::-2])
+    expected = old.copy()
+    expected[::2] = new[::2]
+    assert index.vectors(np.arange(100)).tobytes() == expected.tobytes()
+    assert_complete(index.within(expected, 0.3), expected, expected, 0.3)
+
+
+def test_a_slot_named_twice_is_removed_once(index: VectorIndex) -> None:
+    stored = normalised(np.eye(4, D))
+    index.add(np.arange(4), stored)
+    index.remove(slots_of(1, 1, 2))
+    assert len(index) == 2
+    assert index.within(stored, 0.9).slots.tolist() == [0, 3]
+
+
+def test_it_reports_its_size_and_closes(index: VectorIndex) -> None:
+    index.add(np.arange(5), crowd(4, count=5, dimension=D, people=2))
+    assert index.report().count == 5
+    index.close()
 
 
 def test_slots_stay_when_others_leave(index: VectorIndex) -> None:
     stored = normalised(np.eye(4, D))
-    numbers = slots_of(2**62, 5, 0, 77)
+    numbers = slots_of(1000, 5, 0, 77)
     index.add(numbers, stored)
     index.remove(slots_of(5, 0))
     assert len(index) == 2
-    assert index.within(stored, 0.9).slots.tolist() == [2**62, 77]
+    assert index.within(stored, 0.9).slots.tolist() == [1000, 77]
     assert index.vectors(slots_of(77)).tobytes() == stored[3].tobytes()
     index.add(slots_of(5), stored[2:3])
     assert index.nearest(stored[2:3], 1).slots.tolist() == [5]
-    index.remove(slots_of(5, 77, 2**62))
+    index.remove(slots_of(5, 77, 1000))
     assert len(index) == len(index.within(stored, -1)) == 0
 
 
@@ -143,7 +220,11 @@ def test_wrong_shapes_and_slots_are_refused_and_change_nothing(index: VectorInde
         ("2 slots for 3 vectors", lambda: index.add(slots_of(2, 3), vectors)),
         ("named twice", lambda: index.add(slots_of(2, 2), vectors[:2])),
         ("slot 1 is stored already", lambda: index.add(slots_of(2, 1), vectors[:2])),
+        ("slot -1 is not from 0 up", lambda: index.add(slots_of(2, -1), vectors[:2])),
+        ("slot 2147483648 is not", lambda: index.add(slots_of(2**31), vectors[:1])),
         ("slot 9 is not stored", lambda: index.remove(slots_of(1, 9))),
+        ("slot -1 is not stored", lambda: index.remove(slots_of(1, -1))),
+        ("slot 9 is not stored", lambda: index.wide(slots_of(9))),
         ("slot 9 is not stored", lambda: index.vectors(slots_of(9))),
     ]
     for message, call in refused:
@@ -179,5 +260,8 @@ def test_any_history_leaves_what_was_added_and_not_removed(
 
 
 def test_the_settings_name_the_index() -> None:
-    assert isinstance(open_index("exact", 4), ExactIndex)
-    assert isinstance(open_index("faiss", 4, threads=2), FaissFlatIndex)
+    assert isinstance(open_index(Index(backend="exact"), 4, cosine=0.5), ExactIndex)
+    index = open_index(Index(), 4, cosine=0.5, threads=2)
+    assert isinstance(index, TieredIndex)
+    assert index.report().tier == "flat"
+    index.close()

@@ -31,7 +31,7 @@ from imm_ray.model import (
     TaskStatus,
 )
 from imm_ray.settings import Settings, load_settings
-from imm_ray.store import files, migrate, ownership, results, staging, tables, tasks
+from imm_ray.store import datasets, files, migrate, ownership, results, staging, tables, tasks
 from imm_ray.store.database import Database
 from imm_ray.store.writer import GroupWriter
 
@@ -196,7 +196,13 @@ class Rig:
                 ended_at=self.clock(),
                 ledger={"items_new": len(items)},
             )
-            assert staging.publish(tx, lease, kind, 1, ended, self.notices.task)
+            end = staging.RunEnd(
+                watermark=task.watermark,
+                task=ended,
+                edits_until=datasets.acknowledged(tx, dataset_id),
+                at=self.clock(),
+            )
+            assert staging.publish(tx, lease, kind, 1, end, self.notices.task)
 
     def _items(self, dataset_id: DatasetId, kind: ClusterKind) -> dict[str, tuple[str, Any]]:
         with self.database.read() as tx:

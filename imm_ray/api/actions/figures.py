@@ -1,5 +1,6 @@
 """CreateFigureClusteringTask and the reads of figure clusters."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -21,8 +22,8 @@ from imm_ray.api.schema import (
     page_size,
 )
 from imm_ray.errors import ResourceNotFound
-from imm_ray.model import TaskType
-from imm_ray.store import clusters, datasets
+from imm_ray.model import DatasetId, FigureCluster, TaskType
+from imm_ray.store import clusters, datasets, lineage
 from imm_ray.store.database import Tx
 
 ObjectId = Annotated[str, Field(min_length=1, max_length=128)]
@@ -81,9 +82,14 @@ def create_figure_clustering_task(tx: Tx, call: Call, params: CreateTask) -> Wri
 
 
 def get_figure_cluster(tx: Tx, call: Call, params: GetFigureCluster) -> dict[str, Any]:
-    """Return a figure cluster; an unknown id is a ResourceNotFound."""
+    """Return a figure cluster; an unknown id is a ResourceNotFound.
+
+    The id of a cluster that was merged into another, or whose figures went over to another, answers
+    with that heir under the heir's own ``ObjectId``, so an id that a client keeps still leads to
+    its person. Without an heir it is unknown.
+    """
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
-    found = clusters.figure_clusters(tx, dataset.dataset_id, [params.object_id])
+    found = _current(tx, dataset.dataset_id, [params.object_id])
     if not found:
         raise ResourceNotFound.of("figure-cluster")
     return {"FigureCluster": figure_cluster_body(found[0], dataset)}
@@ -92,10 +98,12 @@ def get_figure_cluster(tx: Tx, call: Call, params: GetFigureCluster) -> dict[str
 def batch_get_figure_cluster(tx: Tx, call: Call, params: BatchGetFigureCluster) -> dict[str, Any]:
     """Return figure clusters in the order of ``ObjectIds``; unknown ids are left out.
 
-    IMM documents no largest number of ids; here it is 100, as in its other batches.
+    IMM documents no largest number of ids; here it is 100, as in its other batches. The id of a
+    retired cluster answers with its heir, as in GetFigureCluster; several ids that lead to one
+    cluster answer with it once.
     """
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
-    found = clusters.figure_clusters(tx, dataset.dataset_id, params.object_ids)
+    found = _current(tx, dataset.dataset_id, params.object_ids)
     return {"FigureClusters": [figure_cluster_body(cluster, dataset) for cluster in found]}
 
 
@@ -123,6 +131,12 @@ def query_figure_clusters(tx: Tx, call: Call, params: QueryFigureClusters) -> di
     if params.with_total_count:
         body["TotalCount"] = clusters.count_figure_clusters(tx, dataset.dataset_id, wanted)
     return body
+
+
+def _current(tx: Tx, dataset_id: DatasetId, object_ids: Sequence[str]) -> list[FigureCluster]:
+    """Return the figure clusters that these ids lead to, in their order, each once."""
+    leads_to = lineage.resolve_all(tx, dataset_id, object_ids)
+    return clusters.figure_clusters(tx, dataset_id, list(leads_to.values()))
 
 
 def _query(params: QueryFigureClusters) -> clusters.ClusterQuery:

@@ -3,12 +3,13 @@
 Light to import: owners read cards and load no model.
 """
 
+import math
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
@@ -27,25 +28,70 @@ class WeightsFile(BaseModel):
         return WEIGHTS / self.name
 
 
-class Calibration(BaseModel):
-    """How the cosines of a model's stored vectors are to be read; measured on labelled sets."""
+class SecondPass(BaseModel):
+    """When two base clusters are one person although their mean link is below the threshold.
+
+    Both must be each other's best by mean link; lengths are on the scale of the `Calibration`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    different_mean: float
+    slack: float = Field(ge=0)
+    """How far below the threshold their mean link may be."""
+    offset: float = Field(ge=0)
+    """How far above the threshold a similarity is strong evidence."""
+    share: float = Field(gt=0, le=1)
+    """The share of the smaller one's members that need strong evidence in the other one."""
+    smallest: int = Field(ge=1)
+    """Members that the smaller one needs."""
+
+
+class Calibration(BaseModel):
+    """How the similarities of a model's stored vectors are to be read; measured on labelled sets.
+
+    ``different_mean`` and ``same_mean`` are cosines. They make the scale on which all other values
+    stand: 0 like strangers, 1 like two pictures of the same.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    different_mean: float = Field(ge=-1, le=1)
     """Mean cosine of two faces of different people, or of two unrelated pictures."""
-    same_mean: float
+    same_mean: float = Field(ge=-1, le=1)
     """Mean cosine of two faces of one person, or of two shots of the same."""
     threshold: float
-    """From this cosine on two groups are one."""
-    same_photo: float = 1.0
-    """From this cosine on two faces of one photo may be one person (a mirror, a collage)."""
+    """From here on two groups are one."""
+    margin: float = Field(0.0, ge=0)
+    """How much a mean link may move when half of a person's faces are missing."""
+    same_photo: float = math.inf
+    """From here on two faces of one photo may be one person (a mirror, a collage)."""
+    duplicate: float
+    """From here on two are one picture, saved again."""
+    second_pass: SecondPass | None = None
+    """None: clusters are what average link makes of them."""
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.different_mean >= self.same_mean:
+            raise ValueError(
+                f"different_mean {self.different_mean} is not below same_mean {self.same_mean}: "
+                "such a model can not tell the two apart"
+            )
+        if self.threshold > min(self.same_photo, self.duplicate):
+            raise ValueError(
+                f"the threshold {self.threshold} is above same_photo {self.same_photo} or "
+                f"duplicate {self.duplicate}: both limits can only be stricter"
+            )
+        return self
 
     def scaled(self, cosine: float) -> float:
         """Return a cosine on the common scale: 0 like strangers, 1 like two pictures of the same.
 
-        >>> Calibration(different_mean=0.5, same_mean=1.0, threshold=0.8).scaled(0.75)
-        0.5
+        >>> calibration = Calibration(
+        ...     different_mean=0.5, same_mean=1.0, threshold=0.6, duplicate=0.9
+        ... )
+        >>> calibration.scaled(0.75), calibration.cosine(0.6)
+        (0.5, 0.8)
         """
         return (cosine - self.different_mean) / (self.same_mean - self.different_mean)
 

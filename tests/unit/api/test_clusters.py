@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from imm_ray.api.actions.registry import ACTIONS
+from imm_ray.model import NO_CLUSTER, ClusterId, ClusterKind, Retirement
+from imm_ray.store import lineage, ownership, staging, tables
+from imm_ray.store.staging import Move, RunEnd, StatedCluster
 from tests.wire.rig import Rig
 
 URIS = [f"oss://b/{number}.jpg" for number in range(6)]
@@ -141,3 +144,64 @@ def test_every_look_up_is_within_the_account(rig: Rig, action: str) -> None:
             "The specified resource project is not found.",
         )
     assert rig.call("GetDataset", ProjectName="p", DatasetName="d")["Dataset"]["FileCount"] == 6
+
+
+def retire(rig: Rig, heirs: dict[str, str]) -> None:
+    """Publish a run of the owner that retires figure clusters."""
+    with rig.database.write() as tx:
+        lease = ownership.take(tx, rig.rung[-1], "rig", 1)
+        kind, now = ClusterKind.FIGURE, rig.clock()
+        retirements = [Retirement(ClusterId(a), ClusterId(b)) for a, b in heirs.items()]
+        gone = [StatedCluster(ClusterId(cluster_id), "", False) for cluster_id in heirs]
+        members = tx.execute(
+            tables.membership.select().where(tables.membership.c.cluster_id.in_(heirs))
+        ).all()
+        moves = [Move(m.item_id, m.file_id, NO_CLUSTER, 0.0) for m in members]
+        staging.stage_members(tx, lease, kind, 2, moves)
+        staging.stage_states(tx, lease, kind, 2, gone, now)
+        lineage.retire(tx, lease, kind, 2, retirements, now)
+        end = RunEnd(watermark=0, edits_until=0, at=now)
+        assert staging.publish(tx, lease, kind, 2, end, rig.notices.task)
+
+
+def test_a_retired_id_answers_with_its_heir(rig: Rig) -> None:
+    names = clustered(rig)
+    heir = rig.call("GetFigureCluster", ObjectId="Cluster-0002", **names)["FigureCluster"]
+    retire(rig, {"Cluster-0000": "Cluster-0001", "Cluster-0001": "Cluster-0002"})
+    for object_id in ("Cluster-0000", "Cluster-0001", "Cluster-0002"):
+        found = rig.call("GetFigureCluster", ObjectId=object_id, **names)["FigureCluster"]
+        assert found == heir
+    many = rig.call(
+        "BatchGetFigureCluster", ObjectIds=["Cluster-0001", "x", "Cluster-0002"], **names
+    )
+    assert many["FigureClusters"] == [heir]
+    listed = rig.call("QueryFigureClusters", **names)["FigureClusters"]
+    assert listed == [heir]
+
+
+def test_a_retired_id_without_an_heir_is_unknown(rig: Rig) -> None:
+    names = clustered(rig)
+    retire(rig, {"Cluster-0000": "", "Cluster-0001": "Cluster-0000"})
+    for object_id in ("Cluster-0000", "Cluster-0001"):
+        refusal = rig.refusal("GetFigureCluster", ObjectId=object_id, **names)
+        assert refusal == (
+            "ResourceNotFound",
+            "The specified resource figure-cluster is not found.",
+        )
+    many = rig.call("BatchGetFigureCluster", ObjectIds=["Cluster-0001", "Cluster-0002"], **names)
+    assert [found["ObjectId"] for found in many["FigureClusters"]] == ["Cluster-0002"]
+
+
+def test_an_id_of_another_dataset_or_kind_leads_nowhere(rig: Rig) -> None:
+    names = clustered(rig)
+    retire(rig, {"Cluster-0000": "Cluster-0001"})
+    rig.call("CreateDataset", ProjectName="p", DatasetName="e")
+    other = {**names, "DatasetName": "e"}
+    for object_id in ("Cluster-0000", "Cluster-0001"):
+        code, _ = rig.refusal("GetFigureCluster", ObjectId=object_id, **other)
+        assert code == "ResourceNotFound"
+    rig.call("CreateSimilarImageClusteringTask", **names)
+    rig.run(rig.rung[-1], [URIS[:3]])
+    similar = rig.call("QuerySimilarImageClusters", **names)["SimilarImageClusters"]
+    code, _ = rig.refusal("GetFigureCluster", ObjectId=similar[0]["ObjectId"], **names)
+    assert code == "ResourceNotFound"

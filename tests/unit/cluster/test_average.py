@@ -1,37 +1,60 @@
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from imm_ray.cluster import kernels
-from imm_ray.cluster.average import Conflicts, average_link, photo_conflicts
-from imm_ray.cluster.fixed import UNIT, quantise, to_fixed
-from imm_ray.cluster.graph import Edges
+from imm_ray.cluster.average import NO_CONFLICTS, Conflicts, Grouping, Nodes, link_nodes
+from imm_ray.cluster.fixed import UNIT, FixedVectors, quantise, to_fixed
+from imm_ray.cluster.kernels import MAX_MEMBERS
 from imm_ray.model import Vectors
-from tests.unit.cluster.sample import Partition, crowd, edges_of, grouped, normalised, similarities
+from tests.unit.cluster.sample import (
+    Partition,
+    crowd,
+    edges_of,
+    grouped,
+    pools,
+    seeds,
+    similarities,
+    textbook,
+)
 
-seeds = st.integers(0, 2**32 - 1)
 
-
-def clustered(
-    vectors: Vectors,
-    threshold: int,
+def nodes_of(
+    fixed: FixedVectors,
+    clusters: Sequence[Sequence[int]] = (),
     *,
-    conflicts: Conflicts | None = None,
     order: NDArray[np.int64] | None = None,
-) -> NDArray[np.int64]:
-    fixed = quantise(vectors)
-    return average_link(
-        fixed,
-        edges_of(similarities(fixed), threshold),
-        threshold=threshold,
-        order=np.arange(len(vectors)) if order is None else order,
-        conflicts=conflicts,
+    owners: Sequence[int] | None = None,
+) -> Nodes:
+    """The items in no cluster, in their order, then the clusters."""
+    free = np.setdiff1d(np.arange(len(fixed)), [i for members in clusters for i in members])
+    count = len(free) + len(clusters)
+    sums = [fixed[list(members)].sum(axis=0, dtype=np.int32) for members in clusters]
+    return Nodes(
+        vectors=fixed[free],
+        sums=np.array(sums, np.int32).reshape(len(clusters), fixed.shape[1]),
+        sizes=np.array([len(members) for members in clusters], np.int64),
+        order=np.arange(count) if order is None else order,
+        owners=np.zeros(count, np.int32) if owners is None else np.array(owners, np.int32),
     )
+
+
+def linked(nodes: Nodes, threshold: int, conflicts: Conflicts = NO_CONFLICTS) -> Grouping:
+    """Average link with every pair that has a cluster as a crossing."""
+    edges = edges_of(similarities(nodes.vectors), threshold)
+    u, v = np.triu_indices(len(nodes), 1)
+    crossings = np.stack((u, v))[:, v >= len(nodes.vectors)]
+    return link_nodes(nodes, edges, crossings, threshold=threshold, conflicts=conflicts)
+
+
+def conflicts_of(pairs: Sequence[tuple[int, int]]) -> Conflicts:
+    return np.array(pairs, np.int64).reshape(-1, 2).T
 
 
 def by_scipy(vectors: Vectors, threshold: int) -> Partition:
@@ -41,122 +64,121 @@ def by_scipy(vectors: Vectors, threshold: int) -> Partition:
     return grouped(fcluster(tree, UNIT - threshold, "distance"))
 
 
-def one_by_one(matrix: NDArray[np.int64], threshold: int, barred: set[frozenset[int]]) -> Partition:
-    """Textbook agglomeration: merge the closest allowed pair of groups until none is left."""
-    groups = [frozenset([i]) for i in range(len(matrix))]
-
-    def mean(a: frozenset[int], b: frozenset[int]) -> float:
-        if any(frozenset((i, j)) in barred for i in a for j in b):
-            return -np.inf
-        return int(matrix[np.ix_(list(a), list(b))].sum()) / (len(a) * len(b))
-
-    while len(groups) > 1:
-        a, b = max(combinations(groups, 2), key=lambda pair: mean(*pair))
-        if mean(a, b) < threshold:
-            break
-        groups = [group for group in groups if group not in (a, b)] + [a | b]
-    return set(groups)
-
-
 @settings(deadline=None, max_examples=60)
 @given(
     seed=seeds,
-    count=st.integers(2, 200),
-    people=st.integers(1, 30),
+    count=st.integers(2, 60),
+    people=st.integers(1, 12),
     noise=st.floats(0.2, 2.0),
     cosine=st.floats(-0.2, 0.9),
 )
 def test_it_equals_scipy(seed: int, count: int, people: int, noise: float, cosine: float) -> None:
     vectors = crowd(seed, count=count, dimension=32, people=people, noise=noise)
     threshold = to_fixed(cosine)
-    assert grouped(clustered(vectors, threshold)) == by_scipy(vectors, threshold)
+    assert grouped(linked(nodes_of(quantise(vectors)), threshold).labels) == by_scipy(
+        vectors, threshold
+    )
 
 
 def test_it_equals_scipy_on_two_thousand_items() -> None:
     vectors = crowd(7, count=2000, dimension=64, people=150)
     threshold = to_fixed(0.4)
-    groups = grouped(clustered(vectors, threshold))
+    groups = grouped(linked(nodes_of(quantise(vectors)), threshold).labels)
     assert groups == by_scipy(vectors, threshold)
     assert 100 < len(groups) < 400
 
 
-@settings(deadline=None, max_examples=60)
-@given(seed=seeds, count=st.integers(2, 22), photo_size=st.integers(2, 6))
-def test_with_conflicts_it_equals_merging_one_by_one(
-    seed: int, count: int, photo_size: int
+@settings(deadline=None, max_examples=80)
+@given(data=st.data(), pool=pools(14), cosine=st.sampled_from([0.2, 0.5, 0.7]))
+def test_with_ties_clusters_owners_and_conflicts_it_is_agglomeration_by_the_book(
+    data: st.DataObject, pool: Vectors, cosine: float
 ) -> None:
-    vectors = crowd(seed, count=count, dimension=16, people=3)
-    matrix, threshold = similarities(quantise(vectors)), to_fixed(0.2)
-    photos = np.random.default_rng(seed).permutation(count) // photo_size
-    conflicts = photo_conflicts(photos, edges_of(matrix, threshold), same_photo=UNIT * 2)
-    barred = {frozenset(pair) for pair in zip(*(side.tolist() for side in conflicts), strict=True)}
-    labels = clustered(vectors, threshold, conflicts=conflicts)
-    assert grouped(labels) == one_by_one(matrix, threshold, barred)
-    assert not any(labels[i] == labels[j] for i, j in map(tuple, barred))
+    fixed, threshold = quantise(pool), to_fixed(cosine)
+    cut = data.draw(st.lists(st.integers(0, 14), max_size=6, unique=True).map(sorted))
+    items = np.array(data.draw(st.permutations(range(14))))
+    clusters = [c.tolist() for c in np.split(items, cut)[1:] if len(c)]
+    free = sorted(items[: cut[0] if cut else 14].tolist())
+    groups = [[i] for i in free] + clusters
+    count = len(groups)
+    order = np.array(data.draw(st.permutations(range(count))))
+    owners = data.draw(st.lists(st.sampled_from([0, 0, 1, 2]), min_size=count, max_size=count))
+    places = st.integers(0, count - 1)
+    pairs = data.draw(st.lists(st.tuples(places, places).filter(lambda p: p[0] != p[1])))
 
-
-@settings(deadline=None)
-@given(data=st.data(), count=st.integers(2, 30))
-def test_ties_go_by_canonical_order_and_not_by_arrival(data: st.DataObject, count: int) -> None:
-    rows = st.lists(st.integers(-1, 1), min_size=4, max_size=4).filter(any)
-    vectors = normalised(np.array(data.draw(st.lists(rows, min_size=count, max_size=count))))
-    arrival = np.array(data.draw(st.permutations(range(count))))
-    photos = np.array(data.draw(st.lists(st.integers(0, 9), min_size=count, max_size=count)))
-    threshold = to_fixed(data.draw(st.sampled_from([0.3, 0.5, 0.7, 0.8])))
-
-    def labels_of(order: NDArray[np.int64]) -> NDArray[np.int64]:
-        shuffled = vectors[order]
-        edges = edges_of(similarities(quantise(shuffled)), threshold)
-        conflicts = photo_conflicts(photos[order], edges, same_photo=to_fixed(0.95))
-        labels = clustered(shuffled, threshold, order=order, conflicts=conflicts)
-        return order[labels]
-
-    straight = labels_of(np.arange(count))
-    assert labels_of(arrival).tolist() == straight[arrival].tolist()
-
-
-def test_in_the_end_no_two_groups_reach_the_threshold() -> None:
-    vectors = crowd(3, count=300, dimension=24, people=20)
-    matrix, threshold = similarities(quantise(vectors)), to_fixed(0.3)
-    groups = [list(group) for group in grouped(clustered(vectors, threshold))]
-    assert all(
-        matrix[np.ix_(a, b)].sum() < threshold * len(a) * len(b) for a, b in combinations(groups, 2)
+    found = linked(
+        nodes_of(fixed, clusters, order=order, owners=owners), threshold, conflicts_of(pairs)
     )
 
-
-def test_a_group_is_named_by_its_first_item_in_canonical_order() -> None:
-    vectors = normalised(np.array([[1, 0], [1, 0], [0, 1]]))
-    labels = clustered(vectors, to_fixed(0.9), order=np.array([2, 1, 0]))
-    assert labels.tolist() == [1, 1, 2]
-
-
-def test_no_items_are_no_groups() -> None:
-    none = np.empty(0, np.int64)
-    labels = average_link(
-        np.empty((0, 4), np.int16), Edges(none, none, none), threshold=1, order=none
-    )
-    assert labels.tolist() == []
-
-
-def test_two_faces_of_one_photo_conflict_unless_they_look_alike() -> None:
-    edges = Edges(np.array([0, 3, 1]), np.array([1, 2, 4]), np.array([90, 80, 99]))
-    photos = np.array([5, 5, 7, 7, 8, 5])
-    u, v = photo_conflicts(photos, edges, same_photo=85)
-    assert set(zip(u.tolist(), v.tolist(), strict=True)) == {(0, 5), (1, 5), (2, 3)}
+    ranks = np.empty(14, np.int64)
+    for place, group in enumerate(groups):
+        ranks[group] = order[place]
+    rival = [(a, b) for a, b in combinations(range(count), 2) if 0 < owners[a] != owners[b] > 0]
+    barred = [(i, j) for a, b in [*pairs, *rival] for i in groups[a] for j in groups[b]]
+    expected = textbook(similarities(fixed), threshold, groups=groups, barred=barred, ranks=ranks)
+    by_name: dict[int, set[int]] = {}
+    for place, label in enumerate(found.labels.tolist()):
+        by_name.setdefault(label, set()).update(groups[place])
+    assert {frozenset(group) for group in by_name.values()} == expected
+    for name, members in by_name.items():
+        assert order[name] == order[found.labels == name].min()
+        if len(members) > 1:
+            total = found.sums_of(np.array([name]))[0]
+            assert total.tolist() == fixed[sorted(members)].sum(axis=0, dtype=int).tolist()
 
 
-def test_every_call_uses_the_one_compiled_version() -> None:
-    for count in (1, 2, 40):
-        vectors = crowd(count, count=count, dimension=8 * count, people=2)
-        vectors.flags.writeable = False
-        clustered(np.asfortranarray(vectors), to_fixed(0.1))
-    assert len(kernels.average_link.signatures) == 1
+@settings(deadline=None, max_examples=40)
+@given(seed=seeds, photo_size=st.integers(2, 6))
+def test_conflicts_hold_through_many_rounds_of_merging(seed: int, photo_size: int) -> None:
+    fixed, threshold = quantise(crowd(seed, count=40, dimension=16, people=3)), to_fixed(0.2)
+    photos = np.random.default_rng(seed).permutation(40) // photo_size
+    barred = [(a, b) for a, b in combinations(range(40), 2) if photos[a] == photos[b]]
+    labels = linked(nodes_of(fixed), threshold, conflicts_of(barred)).labels
+    assert grouped(labels) == textbook(similarities(fixed), threshold, barred=barred)
+    assert not any(labels[a] == labels[b] for a, b in barred)
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data(), pool=pools(20), cosine=st.sampled_from([0.3, 0.5, 0.7]))
+def test_ties_go_by_canonical_order_and_not_by_arrival(
+    data: st.DataObject, pool: Vectors, cosine: float
+) -> None:
+    arrival = np.array(data.draw(st.permutations(range(20))))
+    pairs = data.draw(st.lists(st.tuples(st.integers(0, 9), st.integers(10, 19)), max_size=20))
+    place = np.argsort(arrival)
+
+    def labels_of(order: NDArray[np.int64], barred: Sequence[tuple[int, int]]) -> list[int]:
+        nodes = nodes_of(quantise(pool[order]), order=order)
+        labels = linked(nodes, to_fixed(cosine), conflicts_of(barred)).labels
+        return order[labels][np.argsort(order)].tolist()  # type: ignore[no-any-return]
+
+    moved = [(int(place[a]), int(place[b])) for a, b in pairs]
+    assert labels_of(arrival, moved) == labels_of(np.arange(20), pairs)
 
 
 def test_pairs_below_the_threshold_in_the_edges_change_nothing() -> None:
     threshold = to_fixed(0.5)
-    vectors = crowd(11, count=80, dimension=16, people=6)
-    fixed = quantise(vectors)
-    full = edges_of(similarities(fixed), -UNIT * 2)
-    labels = average_link(fixed, full, threshold=threshold, order=np.arange(80))
-    assert labels.tolist() == clustered(vectors, threshold).tolist()
+    nodes = nodes_of(quantise(crowd(11, count=80, dimension=16, people=6)))
+    full = edges_of(similarities(nodes.vectors), -UNIT * 2)
+    labels = link_nodes(nodes, full, NO_CONFLICTS, threshold=threshold).labels
+    assert labels.tolist() == linked(nodes, threshold).labels.tolist()
+
+
+def test_no_items_are_no_groups() -> None:
+    assert linked(nodes_of(np.empty((0, 4), np.int16)), 1).labels.tolist() == []
+
+
+@pytest.mark.parametrize(("more", "together"), [(0, True), (1, False)])
+def test_a_cluster_stays_so_small_that_its_sum_fits(more: int, together: bool) -> None:
+    fixed = quantise(np.array([[1, 0]] * 2, np.float16))
+    sizes = np.array([100_000, MAX_MEMBERS - 100_000 + more])
+    nodes = Nodes(
+        vectors=fixed[:0],
+        sums=(fixed.astype(np.int64) * sizes[:, None]).astype(np.int32),
+        sizes=sizes,
+        order=np.arange(2),
+        owners=np.zeros(2, np.int32),
+    )
+    found = linked(nodes, to_fixed(0.9))
+    assert (found.labels[0] == found.labels[1]) == together
+    if together:
+        assert found.sums_of(np.array([0])).tolist() == [[MAX_MEMBERS * 16384, 0]]

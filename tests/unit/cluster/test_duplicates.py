@@ -46,13 +46,6 @@ def test_the_last_of_its_kind_leaves_nothing(duplicates: Duplicates) -> None:
     assert duplicates.insert(np.array([20]), VECTORS[:1]).tolist() == [20]
 
 
-def test_content_ids_depend_on_the_vector_alone(duplicates: Duplicates) -> None:
-    other = Duplicates()
-    other.insert(SLOTS[::-1] + 100, VECTORS[::-1])
-    assert other.content_ids(SLOTS + 100) == duplicates.content_ids(SLOTS)
-    assert len(set(duplicates.content_ids(SLOTS))) == 2
-
-
 def test_slots_it_can_not_tell_are_refused(duplicates: Duplicates) -> None:
     with pytest.raises(ValueError, match="known already"):
         duplicates.insert(np.array([12]), VECTORS[:1])

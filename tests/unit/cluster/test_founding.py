@@ -2,7 +2,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from imm_ray.cluster.founding import founds, is_good
+from imm_ray.cluster.founding import is_core, is_good
 from imm_ray.model import Box, HeadPose
 from imm_ray.settings import Clustering
 
@@ -41,11 +41,8 @@ def test_the_limits_are_settings() -> None:
     assert is_good(small, Clustering(min_face_px=19))
 
 
-@pytest.mark.parametrize(
-    ("good", "existing", "expected"),
-    [(2, False, False), (3, False, True), (0, True, True), (4, False, True)],
-)
-def test_a_new_group_needs_the_minimum_and_an_old_one_nothing(
-    good: int, existing: bool, expected: bool
-) -> None:
-    assert founds(good, existing=existing, minimum=3) is expected
+def test_a_face_below_the_core_quality_only_follows() -> None:
+    rules = Clustering(min_core_quality=0.4)
+    assert is_core(Seen(quality=0.4), rules)
+    assert not is_core(Seen(quality=0.39), rules)
+    assert is_core(Seen(box=Box(0, 0, 5, 5), head_pose=HeadPose(80, 0, 0), quality=0.4), rules)

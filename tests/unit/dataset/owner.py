@@ -2,42 +2,79 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import select, update
+
 from imm_ray.cluster.duplicates import Duplicates
-from imm_ray.cluster.incremental import figure_clusterer, similar_clusterer
-from imm_ray.dataset.collection import Collection, GroupRule
+from imm_ray.cluster.figures import EXACT_ITEMS
+from imm_ray.cluster.fixed import fixed_of, to_fixed
+from imm_ray.cluster.limits import FigureLimits
+from imm_ray.cluster.people import FigureClusterer
+from imm_ray.cluster.similar import SimilarClusterer
+from imm_ray.dataset.book import Book
+from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.engine import DatasetEngine, Notices
+from imm_ray.dataset.places import GroupRule
 from imm_ray.dataset.representatives import Themselves
 from imm_ray.dataset.service import DatasetService
-from imm_ray.index.open import open_index
+from imm_ray.index.exact import ExactIndex
 from imm_ray.model import (
     ClusterId,
     ClusterKind,
+    Constraint,
     Dataset,
     DatasetId,
+    Edit,
+    EditKind,
+    EditStatus,
+    Figure,
     FigureCluster,
     File,
+    JsonObject,
     Message,
     Outcome,
     Project,
+    RecordedEvent,
     Task,
     TaskId,
     TaskStatus,
     TaskType,
 )
 from imm_ray.settings import Clustering
-from imm_ray.store import clusters, datasets, files, migrate, ownership, projects, tasks
+from imm_ray.store import (
+    clusters,
+    constraints,
+    datasets,
+    edits,
+    files,
+    lineage,
+    migrate,
+    ownership,
+    projects,
+    tables,
+    tasks,
+)
 from imm_ray.store.clusters import ClusterQuery
-from imm_ray.store.database import Database
+from imm_ray.store.database import Database, Tx
 from imm_ray.store.files import InputFile
 from imm_ray.store.requests import FinishedRequest, IndexRequest
 from imm_ray.testing import FakeEmbedder, ManualClock
 
 DIMENSION = 32
 FACE_LIMIT = 0.6
+FACE_LIMITS = FigureLimits(
+    threshold=to_fixed(FACE_LIMIT),
+    margin=to_fixed(0.05),
+    same_photo=to_fixed(0.999),
+    strong=to_fixed(0.75),
+    strong_share=0.5,
+    second_mean=to_fixed(0.55),
+    second_smallest=2,
+)
 IMAGE_LIMIT = 0.7
 
 
@@ -49,14 +86,42 @@ def tell_request(finished: FinishedRequest) -> list[Message]:
     return [Message(f"m-{finished.request.event_id}", "topic", "index", repr(finished.files))]
 
 
+class InterruptedDatabase(Database):
+    """Lets somebody else write before write transaction number ``step``."""
+
+    step = 0
+    interrupted = False
+
+    def interrupt(self, step: int, what: Callable[[], object]) -> None:
+        self.step, self.what, self.interrupted = step, what, False
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        self.step -= 1
+        if self.step == 0:
+            self.what()
+            self.interrupted = True
+        with super().write() as tx:
+            yield tx
+
+
 class Owner:
     """A dataset ``p/d`` and whoever owns it; `restart` is a crash and a new owner."""
 
-    def __init__(self, folder: Path, *, minimum: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        minimum: int = 2,
+        rules: Clustering | None = None,
+        exact_items: int = EXACT_ITEMS,
+    ) -> None:
         self.clock = ManualClock()
         self.embedder = FakeEmbedder()
-        self.minimum = minimum
-        self.database = Database(f"sqlite:///{folder / 'imm.db'}")
+        self.rules = rules or Clustering(min_entity_count=minimum)
+        self.exact_items = exact_items
+        self.url = f"sqlite:///{folder / 'imm.db'}"
+        self.database = Database(self.url)
         self.engine_database = self.database
         migrate.upgrade(self.database)
         self.dataset_id = DatasetId(str(uuid.uuid4()))
@@ -82,11 +147,14 @@ class Owner:
         """Forget everything in memory and take the dataset again."""
         with self.engine_database.write() as tx:
             lease = ownership.take(tx, self.dataset_id, "host", 1)
+        self.figures, self.images = self._figures(), self._images()
+        self.book = Book(self.figures, self.clusterer)
         self.engine = DatasetEngine(
             self.engine_database,
             lease,
-            collections={ClusterKind.FIGURE: self._figures(), ClusterKind.SIMILAR: self._images()},
-            rules=Clustering(min_entity_count=self.minimum),
+            collections={ClusterKind.FIGURE: self.figures, ClusterKind.SIMILAR: self.images},
+            book=self.book,
+            rules=self.rules,
             notices=Notices(task=tell_task, request=tell_request),
             clock=self.clock,
         )
@@ -144,6 +212,88 @@ class Owner:
         self.drain()
         return self.task(task_id)
 
+    def ask(self, kind: EditKind, payload: JsonObject) -> str:
+        """Acknowledge an edit; return its id."""
+        with self.database.write() as tx:
+            return edits.add(tx, self.dataset_id, kind, payload, self.clock()).edit_id
+
+    def apply(self, kind: EditKind, payload: JsonObject) -> Edit:
+        """Bring an edit to its end."""
+        edit_id = self.ask(kind, payload)
+        self.drain()
+        return self.edit(edit_id)
+
+    def applied(self, kind: EditKind, payload: JsonObject) -> str:
+        """Bring an edit to a good end; return its id."""
+        edit = self.apply(kind, payload)
+        assert edit.status is EditStatus.APPLIED, edit.reason
+        return edit.edit_id
+
+    def undo(self, edit_id: str) -> Edit:
+        """Take an edit back."""
+        return self.apply(EditKind.UNDO, {"edit_id": edit_id})
+
+    def ask_name(self, cluster_id: ClusterId, name: str) -> str:
+        """Acknowledge a name as an ingress does: the name stands at once; return the edit's id."""
+        with self.database.write() as tx:
+            current = lineage.resolve(tx, self.dataset_id, cluster_id)
+            assert current is not None
+            c = tables.cluster
+            tx.execute(update(c).where(c.c.cluster_id == current).values(name=name))
+            payload = {"cluster_id": current}
+            return edits.add(tx, self.dataset_id, EditKind.NAME, payload, self.clock()).edit_id
+
+    def name(self, cluster_id: ClusterId, name: str) -> None:
+        """Give a person a name."""
+        edit_id = self.ask_name(cluster_id, name)
+        self.drain()
+        assert self.edit(edit_id).status is EditStatus.APPLIED
+
+    def edit(self, edit_id: str) -> Edit:
+        with self.database.read() as tx:
+            return edits.get(tx, self.dataset_id, edit_id)
+
+    def edits(self) -> list[Edit]:
+        """Return all edits in the order in which they were acknowledged."""
+        with self.database.read() as tx:
+            return edits.list_edits(tx, self.dataset_id, limit=1000)[::-1]
+
+    def resolve(self, cluster_id: ClusterId) -> ClusterId | None:
+        with self.database.read() as tx:
+            return lineage.resolve(tx, self.dataset_id, cluster_id)
+
+    def events(self) -> list[RecordedEvent]:
+        """Return the whole lineage of figure clusters in the order in which it happened."""
+        v = tables.cluster_event.c
+        ids = select(v.cluster_id).where(v.kind == ClusterKind.FIGURE).distinct()
+        with self.database.read() as tx:
+            found = [
+                event
+                for cluster_id in tx.scalars(ids).all()
+                for event in lineage.history(
+                    tx, self.dataset_id, ClusterId(cluster_id), limit=10_000
+                )
+            ]
+        return sorted(found, key=lambda event: (event.run, event.position))
+
+    def constraints(self) -> list[Constraint]:
+        """Return the stored pins and bans."""
+        return list(constraints.load(self.database, self.dataset_id))
+
+    def figure(self, uri: str, place: int = 0) -> Figure:
+        """Return a figure of a file, counted from the left."""
+        return sorted(self.file(uri).figures, key=lambda figure: figure.box.left)[place]
+
+    def cluster_of(self, uri: str, place: int = 0) -> ClusterId:
+        """Return the cluster of a figure that a run has seen."""
+        cluster_id = self.figure(uri, place).cluster_id
+        assert cluster_id is not None
+        return cluster_id
+
+    def names(self) -> dict[ClusterId, str]:
+        """Return the names of the people who have one."""
+        return {c.cluster_id: c.name for c in self.figure_clusters() if c.name}
+
     def task(self, task_id: TaskId) -> Task:
         since = self.clock() - timedelta(days=7)
         with self.database.read() as tx:
@@ -185,23 +335,32 @@ class Owner:
             return bool(files.get(tx, self.dataset_id, [uri]))
 
     def _figures(self) -> Collection:
-        index = open_index("exact", DIMENSION)
-        clusterer = figure_clusterer(threshold=FACE_LIMIT, same_photo=0.999, vectors=index.vectors)
+        index = ExactIndex(DIMENSION)
+        self.clusterer = FigureClusterer(
+            FACE_LIMITS,
+            dimension=DIMENSION,
+            fixed=lambda slots: fixed_of(index.wide(slots)),
+            exact_items=self.exact_items,
+        )
         rule = GroupRule(
             mint=lambda: ClusterId(f"Cluster-{uuid.uuid4()}"),
             smallest=1,
-            good_to_found=self.minimum,
+            good_to_found=self.rules.min_entity_count,
             confidence=lambda cosine: cosine,
         )
-        return Collection(index, clusterer, Themselves(), rule, dimension=DIMENSION)
+        return Collection(index, self.clusterer, Themselves(), rule)
 
     def _images(self) -> Collection:
-        index = open_index("exact", DIMENSION)
-        clusterer = similar_clusterer(threshold=IMAGE_LIMIT, vectors=index.vectors)
+        index = ExactIndex(DIMENSION)
+        self.similar = SimilarClusterer(
+            to_fixed(IMAGE_LIMIT),
+            dimension=DIMENSION,
+            fixed=lambda slots: fixed_of(index.wide(slots)),
+        )
         rule = GroupRule(
             mint=lambda: ClusterId(f"SimilarImageCluster-{uuid.uuid4()}"),
             smallest=2,
             good_to_found=2,
             confidence=lambda cosine: cosine,
         )
-        return Collection(index, clusterer, Duplicates(), rule, dimension=DIMENSION)
+        return Collection(index, self.similar, Duplicates(), rule)

@@ -12,7 +12,6 @@ from imm_ray.dataset.ports import EmbedderDied, EmbedderUnavailable
 from imm_ray.dataset.service import DatasetService
 from imm_ray.model import (
     NO_CLUSTER,
-    DetectedFace,
     FileStatus,
     Indexed,
     Outcome,
@@ -27,31 +26,10 @@ from imm_ray.store.ownership import DatasetGone, Fenced, Lease
 from imm_ray.store.requests import IndexRequest
 from imm_ray.store.results import Result
 from imm_ray.testing import FakeEmbedder, face, near, picture, random_vector
-from tests.unit.dataset.owner import DIMENSION, Owner
+from tests.unit.dataset.owner import DIMENSION, InterruptedDatabase, Owner
+from tests.unit.dataset.photos import person, portraits, shots
 
 SIMILAR = TaskType.SIMILAR_IMAGE_CLUSTERING
-
-
-def person(name: str, number: int, *, quality: float = 0.95, left: int = 0) -> DetectedFace:
-    centre = random_vector(name, DIMENSION)
-    return face(near(centre, f"{name}{number}", 0.95), quality=quality, left=left)
-
-
-def portraits(name: str, count: int, *, first: int = 0) -> dict[str, Outcome]:
-    return {
-        f"oss://b/{name}{i}": picture(f"{name}{i}", person(name, i))
-        for i in range(first, first + count)
-    }
-
-
-def shots(name: str, count: int, *, first: int = 0) -> dict[str, Outcome]:
-    centre = random_vector(name, DIMENSION)
-    return {
-        f"oss://b/{name}{i}": picture(
-            f"{name}{i}", vector=near(centre, f"{name}{i}", 0.97), score=i / 10
-        )
-        for i in range(first, first + count)
-    }
 
 
 def test_faces_of_one_person_become_one_cluster(owner: Owner) -> None:
@@ -358,22 +336,6 @@ def test_a_delete_may_come_between_any_two_steps_of_a_run(tmp_path: Path, step: 
     owner.cluster()
     assert sorted(len(files) for files in owner.people().values()) == sizes
     database.close()
-
-
-class InterruptedDatabase(Database):
-    """Lets somebody else write before write transaction number ``step``."""
-
-    def interrupt(self, step: int, what: Callable[[], object]) -> None:
-        self.step, self.what, self.interrupted = step, what, False
-
-    @contextmanager
-    def write(self) -> Iterator[Tx]:
-        self.step = getattr(self, "step", 0) - 1
-        if self.step == 0:
-            self.what()
-            self.interrupted = True
-        with super().write() as tx:
-            yield tx
 
 
 def test_what_a_changed_file_leaves_behind_is_looked_at_after_a_restart(owner: Owner) -> None:

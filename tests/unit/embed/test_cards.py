@@ -7,7 +7,15 @@ import pytest
 from pydantic import ValidationError
 
 from imm_ray.embed import verify
-from imm_ray.embed.cards import WEIGHTS, ModelCard, WeightsFile, card_of_model, cards, load_card
+from imm_ray.embed.cards import (
+    WEIGHTS,
+    Calibration,
+    ModelCard,
+    WeightsFile,
+    card_of_model,
+    cards,
+    load_card,
+)
 from imm_ray.embed.verify import DamagedModel, require_intact, verify_models
 
 
@@ -28,8 +36,46 @@ def test_the_threshold_lies_between_strangers_and_the_same(name: str) -> None:
     scale = load_card(name).scale
     assert scale.scaled(scale.different_mean) == 0
     assert scale.scaled(scale.same_mean) == 1
-    assert 0 < scale.scaled(scale.threshold) < 1
-    assert scale.cosine(scale.scaled(scale.threshold)) == pytest.approx(scale.threshold)
+    assert 0 < scale.threshold < 1 < scale.duplicate
+    assert scale.scaled(scale.cosine(scale.threshold)) == pytest.approx(scale.threshold)
+    assert scale.cosine(scale.duplicate) < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "cosine"), [("dlib-resnet", 0.9298), ("efficientnet-lite0", 0.61)]
+)
+def test_the_threshold_is_the_measured_cosine(name: str, cosine: float) -> None:
+    scale = load_card(name).scale
+    assert scale.cosine(scale.threshold) == pytest.approx(cosine, abs=5e-5)
+
+
+def test_the_limits_of_faces_leave_room_between_strangers_and_copies() -> None:
+    scale = load_card("dlib-resnet").scale
+    assert scale.second_pass is not None
+    evidence = scale.threshold + scale.second_pass.offset
+    assert scale.threshold < evidence < scale.same_photo < scale.duplicate
+    assert 0 < scale.margin < scale.threshold
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"different_mean": 0.9}, "different_mean 0.9 is not below same_mean 0.9"),
+        ({"same_photo": 0.5}, "threshold 0.6 is above same_photo 0.5"),
+        ({"duplicate": 0.5}, "or duplicate 0.5"),
+        ({"margin": -0.1}, "margin"),
+        ({"second_pass": {"slack": 0.1, "offset": 0.1, "share": 1.5, "smallest": 2}}, "share"),
+        ({"second_pass": {"slack": -0.1, "offset": 0.1, "share": 1, "smallest": 2}}, "slack"),
+        ({"strictness": 1.0}, "strictness"),
+    ],
+)
+def test_limits_that_contradict_each_other_are_refused(
+    change: dict[str, object], reason: str
+) -> None:
+    values = {"different_mean": 0.2, "same_mean": 0.9, "threshold": 0.6, "duplicate": 1.1}
+    Calibration.model_validate(values)
+    with pytest.raises(ValidationError, match=reason):
+        Calibration.model_validate(values | change)
 
 
 def test_an_unknown_model_is_an_error_that_lists_the_known_ones() -> None:

@@ -58,7 +58,7 @@ def test_a_face_is_like_itself_in_other_light_and_size(models: EmbeddedModels) -
     dark = (astronaut() * 0.6).astype(np.uint8)
     for other in (small, dark):
         (again,) = models.analyze(other, 512, 512).faces
-        assert cosine(face.vector, again.vector) > FACE.scale.threshold
+        assert cosine(face.vector, again.vector) > FACE.scale.cosine(FACE.scale.threshold)
 
 
 def test_a_near_duplicate_is_near_and_another_picture_is_not(models: EmbeddedModels) -> None:
@@ -70,7 +70,8 @@ def test_a_near_duplicate_is_near_and_another_picture_is_not(models: EmbeddedMod
     assert vector is not None
     assert copy is not None
     assert strange is not None
-    assert cosine(vector, copy) > IMAGE.scale.threshold > cosine(vector, strange)
+    limit = IMAGE.scale.cosine(IMAGE.scale.threshold)
+    assert cosine(vector, copy) > limit > cosine(vector, strange)
 
 
 def test_a_picture_of_one_colour_has_no_vector(models: EmbeddedModels) -> None:
@@ -88,7 +89,7 @@ def test_many_faces_are_embedded_as_one_is(models: EmbeddedModels) -> None:
     (alone,) = models.analyze(astronaut(), 512, 512).faces
     assert len(faces) == 8
     for face in faces:
-        assert cosine(face.vector, alone.vector) > FACE.scale.threshold
+        assert cosine(face.vector, alone.vector) > FACE.scale.cosine(FACE.scale.threshold)
 
 
 def test_threads_see_what_one_sees(models: EmbeddedModels) -> None:

@@ -1,8 +1,4 @@
-"""Values that cross packages: ids, files, figures, clusters, tasks, neighbours.
-
-Everything here is frozen and free of I/O. Names follow IMM's glossary; wire spelling stays in
-``api/``.
-"""
+"""Entities: ids, projects, datasets, files, figures, clusters, tasks, messages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +25,8 @@ JsonObject: TypeAlias = Mapping[str, Any]
 
 NO_CLUSTER = ClusterId("")
 """Processed, and in no cluster; an item that no run has seen has None instead."""
+NO_TASK = TaskId("")
+"""In the place of a task where there is none."""
 
 
 class ClusterKind(StrEnum):
@@ -38,6 +36,11 @@ class ClusterKind(StrEnum):
     """Faces of one person; an item is a figure."""
     SIMILAR = "similar"
     """Near-identical pictures; an item is a file."""
+
+    @property
+    def smallest(self) -> int:
+        """The items below which a cluster of this kind no longer exists."""
+        return 1 if self is ClusterKind.FIGURE else 2
 
 
 class TaskType(StrEnum):

@@ -1,0 +1,1 @@
+"""How good the clusters are beside other methods', and what keeping them costs."""

@@ -1,0 +1,52 @@
+"""What the columns of all tables have in common: types, defaults, the reference to a dataset."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKeyConstraint,
+    Text,
+    TypeDecorator,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime, stored as microseconds since 1970 UTC in 64 bits."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Return the stored number."""
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Return the aware datetime."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def text(name: str, *, default: str | None = "", **kwargs: Any) -> Column[str]:
+    """Return a column of text; it is never NULL."""
+    if default is not None:
+        kwargs["server_default"] = default
+    return Column(name, Text, nullable=False, **kwargs)
+
+
+def count(name: str) -> Column[int]:
+    """Return a column of a whole number that starts at 0."""
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+def time(name: str, *, nullable: bool = False) -> Column[datetime]:
+    """Return a column of an aware datetime."""
+    return Column(name, UtcTime, nullable=nullable)
+
+
+def of_dataset() -> ForeignKeyConstraint:
+    """Return the foreign key of a row that belongs to a dataset."""
+    return ForeignKeyConstraint(["dataset_id"], ["dataset.dataset_id"])

@@ -1,0 +1,186 @@
+"""Changes by hand: the ingress adds them, the dataset's owner applies them in the order of seq."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from imm_ray.errors import ResourceNotFound
+from imm_ray.model import (
+    NO_TASK,
+    DatasetId,
+    Edit,
+    EditKind,
+    EditStatus,
+    JsonObject,
+    TaskId,
+)
+from imm_ray.store import datasets, tables
+from imm_ray.store.database import Tx
+from imm_ray.store.ownership import Lease, check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledEdit:
+    """How a pending edit ends: applied with an effect, or refused for a reason."""
+
+    edit_id: str
+    status: EditStatus
+    reason: str
+    effect: JsonObject
+
+
+def add(
+    tx: Tx,
+    dataset_id: DatasetId,
+    kind: EditKind,
+    payload: JsonObject,
+    now: datetime,
+    *,
+    task_id: TaskId = NO_TASK,
+) -> Edit:
+    """Store a pending edit under the dataset's next seq and return it.
+
+    Raises
+    ------
+    ResourceNotFound
+        The dataset was deleted.
+    """
+    edit = Edit(
+        edit_id=str(uuid.uuid4()),
+        dataset_id=dataset_id,
+        seq=datasets.next_seq(tx, dataset_id),
+        kind=kind,
+        payload=dict(payload),
+        task_id=task_id,
+        created_at=now,
+    )
+    tx.execute(
+        insert(tables.edit).values(
+            edit_id=edit.edit_id,
+            dataset_id=dataset_id,
+            seq=edit.seq,
+            kind=kind,
+            payload=edit.payload,
+            task_id=task_id,
+            status=edit.status,
+            effect=edit.effect,
+            created_at=now,
+        )
+    )
+    return edit
+
+
+def pending(tx: Tx, dataset_id: DatasetId, *, limit: int = 500) -> list[Edit]:
+    """Return the edits that wait, in the order in which they are to be applied."""
+    e = tables.edit.c
+    query = (
+        select(tables.edit)
+        .where(e.dataset_id == dataset_id, e.status == EditStatus.PENDING)
+        .order_by(e.seq)
+        .limit(limit)
+    )
+    return [_edit(row) for row in tx.execute(query).mappings()]
+
+
+def pending_after(tx: Tx, dataset_id: DatasetId, seq: int) -> bool:
+    """Return whether an edit waits that was acknowledged after ``seq``."""
+    e = tables.edit.c
+    query = select(e.seq).where(
+        e.dataset_id == dataset_id, e.status == EditStatus.PENDING, e.seq > seq
+    )
+    return tx.scalar(query.limit(1)) is not None
+
+
+def mentioned(tx: Tx, dataset_id: DatasetId) -> set[str]:
+    """Return every text in what pending edits want, so every id that they name is among them."""
+    e = tables.edit.c
+    query = select(e.payload).where(e.dataset_id == dataset_id, e.status == EditStatus.PENDING)
+    return {text for payload in tx.scalars(query) for text in _texts(payload)}
+
+
+def get(tx: Tx, dataset_id: DatasetId, edit_id: str) -> Edit:
+    """Return an edit of the dataset.
+
+    Raises
+    ------
+    ResourceNotFound
+    """
+    e = tables.edit.c
+    query = select(tables.edit).where(e.dataset_id == dataset_id, e.edit_id == edit_id)
+    row = tx.execute(query).mappings().first()
+    if row is None:
+        raise ResourceNotFound.of("edit")
+    return _edit(row)
+
+
+def list_edits(
+    tx: Tx, dataset_id: DatasetId, *, limit: int, after: int | None = None
+) -> list[Edit]:
+    """Return at most ``limit`` edits, the newest first.
+
+    ``after`` is the seq of the last edit of the page before.
+    """
+    e = tables.edit.c
+    query = select(tables.edit).where(e.dataset_id == dataset_id)
+    if after is not None:
+        query = query.where(e.seq < after)
+    return [_edit(row) for row in tx.execute(query.order_by(e.seq.desc()).limit(limit)).mappings()]
+
+
+def settle(tx: Tx, lease: Lease, run: int, settled: Sequence[SettledEdit], now: datetime) -> None:
+    """End pending edits; an edit that has ended before stays as it ended.
+
+    Raises
+    ------
+    Fenced
+    """
+    check(tx, lease)
+    e = tables.edit
+    for edit in settled:
+        tx.execute(
+            update(e)
+            .where(
+                e.c.edit_id == edit.edit_id,
+                e.c.dataset_id == lease.dataset_id,
+                e.c.status == EditStatus.PENDING,
+            )
+            .values(
+                status=edit.status,
+                reason=edit.reason,
+                effect=dict(edit.effect),
+                run=run,
+                applied_at=now,
+            )
+        )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for member in value.values():
+            yield from _texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _texts(member)
+
+
+def _edit(row: Any) -> Edit:
+    return Edit(
+        edit_id=row["edit_id"],
+        dataset_id=DatasetId(row["dataset_id"]),
+        seq=row["seq"],
+        kind=EditKind(row["kind"]),
+        payload=row["payload"],
+        task_id=TaskId(row["task_id"]),
+        status=EditStatus(row["status"]),
+        reason=row["reason"],
+        effect=row["effect"],
+        run=row["run"],
+        created_at=row["created_at"],
+        applied_at=row["applied_at"],
+    )

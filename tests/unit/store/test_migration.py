@@ -1,0 +1,54 @@
+"""A database of an earlier version becomes one of this version, with what is in it."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from imm_ray.model import ClusterEvent, ClusterId, ClusterKind, DatasetId, EditKind, EventKind
+from imm_ray.store import clusters, edits, lineage, migrate, ownership
+from imm_ray.store.clusters import ClusterQuery
+from imm_ray.store.database import Database, Tx
+from imm_ray.testing import ManualClock
+
+NOW = ManualClock()()
+DATASET = DatasetId("d")
+
+ROWS = (
+    "INSERT INTO project (account, name, tags, quotas, created_at, updated_at) "
+    "VALUES ('a', 'p', '{}', '{}', 0, 0)",
+    "INSERT INTO dataset (dataset_id, account, project, name, quotas, workflow_parameters, seq, "
+    "figure_run, created_at, updated_at) VALUES ('d', 'a', 'p', 'd', '{}', '[]', 5, 1, 0, 0)",
+    "INSERT INTO cluster (cluster_id, dataset_id, kind, name, custom_labels, created_at) "
+    "VALUES ('A', 'd', 'figure', 'Ann', '{}', 0)",
+    "INSERT INTO cluster_state (dataset_id, kind, cluster_id, from_run, to_run, item_count, "
+    f"image_count, updated_at) VALUES ('d', 'figure', 'A', 1, {2**62}, 3, 2, 0)",
+)
+
+
+def migrate_to(tx: Tx, revision: str) -> None:
+    config = Config()
+    folder = Path(migrate.__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder))
+    config.attributes["connection"] = tx
+    command.upgrade(config, revision)
+
+
+def test_a_database_of_the_first_version_is_taken_over_with_its_rows(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    with database.write() as tx:
+        migrate_to(tx, "0001")
+        for row in ROWS:
+            tx.exec_driver_sql(row)
+    migrate.upgrade(database)
+    migrate.require_current(database)
+    with database.write() as tx:
+        (found,) = clusters.page_figure_clusters(tx, DATASET, ClusterQuery(), limit=9)
+        assert (found.cluster_id, found.name, found.figure_count) == ("A", "Ann", 3)
+        assert edits.add(tx, DATASET, EditKind.NAME, {}, NOW).seq == 6
+        lease = ownership.take(tx, DATASET, "host", 1)
+        happened = ClusterEvent(EventKind.NAMED, ClusterId("A"), ClusterId(""), ())
+        lineage.stage(tx, lease, ClusterKind.FIGURE, 1, [happened], 0, now=NOW)
+        assert len(lineage.history(tx, DATASET, ClusterId("A"), limit=9)) == 1
+        assert lineage.resolve(tx, DATASET, ClusterId("A")) == "A"
+    database.close()
