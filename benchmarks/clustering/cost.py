@@ -40,9 +40,10 @@ _SIZES = {10_000: "flat", 100_000: "flat", 1_000_000: "ivf"}
 def run(data: Path, *, quick: bool, out: Path) -> None:
     scale = calibrate([faces(3_000, seed=_CALIBRATION_SEED)])
     sizes = [3_000, 10_000] if quick else list(_SIZES)
-    found = [_in_own_process(size, scale) for size in sizes]
-    for figures in found:
-        report("clustering cost", **figures)
+    found = []
+    for size in sizes:
+        found.append(_in_own_process(size, scale))
+        report("clustering cost", **found[-1])
     first, last = found[0], found[-1]
     report(
         "clustering cost, growth",
