@@ -40,8 +40,8 @@ class Applied:
     events: tuple[ClusterEvent, ...] = ()
     """Events that no moving figure shows."""
     consolidate: bool = False
-    alone: tuple[str, ClusterId] | None = None
-    """A figure that leaves a cluster, and only that one shall."""
+    alone: tuple[tuple[str, ClusterId], ...] = ()
+    """Figures that leave a cluster, and nobody with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +93,19 @@ class FigureEdits:
             raise EditRefused(f"The edit is not understood: {error!r}.") from error
 
     def hold_back(self, applied: Applied, edit_id: str, most: int) -> bool:
-        """Pin some of the figures that one which leaves a cluster would drag along, the nearest.
+        """Pin some of the figures that those which leave a cluster would drag along, the nearest.
 
         Return whether there were any: then the run has to be planned again.
         """
-        if applied.alone is None:
-            return False
-        left, heir = applied.alone[0], self.book.heir(applied.alone[1])
-        if self._target_of(left) == heir:  # a merge has brought both together again
-            return False
-        dragged = self.book.companions(left, heir)
-        for item_id in dragged[:most]:
-            pin = Constraint(item_id, heir, ConstraintKind.PIN, edit_id)
-            self.book.lay_down(pin)
-        return bool(dragged)
+        found = False
+        for item_id, cluster_id in applied.alone:
+            heir = self.book.heir(cluster_id)
+            if self._target_of(item_id) == heir:  # a merge has brought both together again
+                continue
+            for dragged in self.book.companions(item_id, heir)[:most]:
+                self.book.lay_down(Constraint(dragged, heir, ConstraintKind.PIN, edit_id))
+                found = True
+        return found
 
     def _name(self, edit: Edit, lookup: Lookup) -> Applied:
         cluster_id = self._cluster(edit.payload["cluster_id"], lookup)
@@ -120,7 +119,8 @@ class FigureEdits:
         others.pop(to, None)
         self.book.anchor(to, edit.edit_id)
         merged = [self._take_in(to, other, edit.edit_id, lookup) for other in others]
-        return Applied({"to": to, "merged": merged})
+        out = tuple((ban.item_id, to) for ban in self.book.bans_of(to))
+        return Applied({"to": to, "merged": merged}, alone=out)
 
     def _take_in(self, to: ClusterId, other: ClusterId, edit_id: str, lookup: Lookup) -> JsonObject:
         """Hand every pin and ban of a cluster to another; return what an undo needs.
@@ -165,7 +165,7 @@ class FigureEdits:
         if before not in (NO_CLUSTER, to):
             self.book.anchor(before, edit.edit_id, without=[item_id])
         self.book.lay_down(Constraint(item_id, to, ConstraintKind.PIN, edit.edit_id))
-        return Applied(effect, alone=None if before == to else (item_id, before))
+        return Applied(effect, alone=() if before == to else ((item_id, before),))
 
     def _remove(self, edit: Edit, lookup: Lookup) -> Applied:
         item_id = str(edit.payload["figure_id"])
@@ -175,7 +175,7 @@ class FigureEdits:
         effect = self._as_it_is(item_id, cluster_id)
         self.book.anchor(cluster_id, edit.edit_id, without=[item_id])
         self.book.lay_down(Constraint(item_id, cluster_id, ConstraintKind.BAN, edit.edit_id))
-        return Applied(effect, alone=(item_id, cluster_id))
+        return Applied(effect, alone=((item_id, cluster_id),))
 
     def _as_it_is(self, item_id: str, cluster_id: ClusterId) -> dict[str, Any]:
         """Return what an undo needs to know of a figure and its cluster."""
@@ -223,12 +223,8 @@ class FigureEdits:
 
     def _is_merged(self, part: ClusterId, done: Edit, lookup: Lookup) -> bool:
         """Return whether a merge still stands for one of the merged clusters."""
-        to = ClusterId(done.effect["to"])
         if self.book.is_led(part):
-            return self.book.heir(part) == to
-        found = lookup.resolve(part)
-        if found != part:
-            return found == to
+            return self.book.heir(part) == ClusterId(done.effect["to"])
         since = takewhile(lambda event: event.run > done.run, lookup.history(part))
         return all(event.event is not EventKind.RESTORED for event in since)
 

@@ -195,5 +195,5 @@ def _uri(photo: int) -> str:
     return f"oss://b/{photo}"
 
 
-EditedDataset.TestCase.settings = effort(40, steps=20)
+EditedDataset.TestCase.settings = effort(30, steps=20)
 TestEdits = NO_HURRY(EditedDataset.TestCase)

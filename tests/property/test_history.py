@@ -122,7 +122,7 @@ BRIDGE = widened(
 )
 
 
-@effort(30)
+@effort(20)
 @given(pool=pools, steps=steps)
 @example(pool=BRIDGE, steps=[("index", [0, 1, 2]), ("run", []), ("delete", [1])])
 @example(pool=BRIDGE, steps=[("index", [0, 2]), ("run", []), ("index", [1]), ("restart", [])])
@@ -135,7 +135,7 @@ def test_any_way_to_the_same_photos_leads_to_the_same_groups(
     assert found == at_once(pool, sorted(here, reverse=True))
 
 
-@effort(15)
+@effort(12)
 @given(pool=pools, steps=steps)
 def test_after_a_consolidation_the_groups_depend_on_the_photos_only(
     pool: Vectors, steps: list[Step]

@@ -1,19 +1,21 @@
 """Crash at every transaction of an owner: its successor ends where an undisturbed one does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import pytest
 
-from imm_ray.model import Outcome, TaskStatus, TaskType
+from imm_ray.model import EditKind, JsonObject, Outcome, TaskStatus, TaskType
 from imm_ray.store import outbox
 from imm_ray.store.database import Database, Tx
 from imm_ray.testing import face, near, picture, random_vector
 from tests.unit.dataset.owner import DIMENSION, Owner
 
 MOST_TRANSACTIONS = 200
+
+Story: TypeAlias = Callable[[Owner], list[str]]
 
 
 class Crash(BaseException):
@@ -72,6 +74,31 @@ def story(owner: Owner) -> list[str]:
     return tasks
 
 
+def edited_story(owner: Owner) -> list[str]:
+    """Edit people by hand; return the ids of the tasks."""
+    owner.index(album())
+    tasks: list[str] = [owner.create_task(TaskType.FIGURE_CLUSTERING)]
+    survive(owner)
+    ann, bob = (owner.cluster_of(f"oss://b/{name}0") for name in ("ann", "bob"))
+
+    def edit(kind: EditKind, payload: JsonObject) -> str:
+        edit_id = owner.ask(kind, payload)
+        survive(owner)
+        return edit_id
+
+    owner.ask_name(ann, "Ann")
+    owner.ask_name(bob, "Bob")
+    survive(owner)
+    merged = edit(EditKind.MERGE, {"to": ann, "from": [bob]})
+    figure = owner.figure("oss://b/ann1").figure_id
+    removed = edit(EditKind.REMOVE, {"figure_id": figure})
+    owner.delete("oss://b/bob0")
+    edit(EditKind.UNDO, {"edit_id": merged})
+    edit(EditKind.MOVE, {"figure_id": figure, "cluster_id": bob})
+    edit(EditKind.UNDO, {"edit_id": removed})
+    return tasks
+
+
 def survive(owner: Owner) -> None:
     """Drain; when the owner crashes, a new one goes on."""
     while True:
@@ -95,13 +122,17 @@ def outcome(owner: Owner, tasks: list[str]) -> object:
         told = sorted(w.message.message_id for w in outbox.due(tx, owner.clock(), limit=99))
     assert told == sorted(f"m-{task_id}" for task_id in tasks)
     assert all(owner.task(t).status is TaskStatus.SUCCEEDED for t in tasks)  # type: ignore[arg-type]
+    names, people = owner.names(), owner.people()
     return (
-        sorted(map(sorted, owner.people().values())),
+        sorted((names.get(cluster_id, ""), sorted(uris)) for cluster_id, uris in people.items()),
         sorted(map(sorted, owner.groups().values())),
+        [(edit.kind, edit.status) for edit in owner.edits()],
     )
 
 
-def play(folder: Path, at: int, moment: Literal["before", "after"]) -> tuple[object, bool]:
+def play(
+    folder: Path, story: Story, at: int, moment: Literal["before", "after"]
+) -> tuple[object, bool]:
     """Return how the story ends when transaction ``at`` crashes, and whether it came to that."""
     folder.mkdir()
     owner = Owner(folder)
@@ -116,13 +147,15 @@ def play(folder: Path, at: int, moment: Literal["before", "after"]) -> tuple[obj
     return ending, database.writes >= at
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(
+    ("story", "moment"), [(story, "before"), (story, "after"), (edited_story, "after")]
+)
 def test_every_transaction_may_be_the_last(
-    tmp_path: Path, moment: Literal["before", "after"]
+    tmp_path: Path, story: Story, moment: Literal["before", "after"]
 ) -> None:
-    undisturbed, _ = play(tmp_path / "undisturbed", 0, moment)
+    undisturbed, _ = play(tmp_path / "undisturbed", story, 0, moment)
     for at in range(1, MOST_TRANSACTIONS):
-        ending, reached = play(tmp_path / str(at), at, moment)
+        ending, reached = play(tmp_path / str(at), story, at, moment)
         assert ending == undisturbed, f"crash {moment} commit {at}"
         if not reached:
             return

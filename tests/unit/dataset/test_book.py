@@ -39,8 +39,14 @@ def named(owner: Owner, *, pictures: dict[str, Outcome], name: str = "Cat") -> C
     return cluster_id
 
 
-def test_the_most_central_figure_holds_a_named_person(owner: Owner) -> None:
-    cluster_id = named(owner, pictures=cat(5))
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_most_central_figure_holds_a_named_person(owner: Owner, restarted: bool) -> None:
+    owner.index(cat(5))
+    owner.cluster()
+    if restarted:
+        owner.restart()
+    (cluster_id,) = owner.people()
+    owner.name(cluster_id, "Cat")
     assert pins(owner) == {uri("cat", 0): cluster_id}
     owner.name(cluster_id, "Catherine")
     assert pins(owner) == {uri("cat", 0): cluster_id}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from imm_ray.model import (
@@ -13,11 +14,12 @@ from imm_ray.model import (
     EditKind,
     EditStatus,
     EventKind,
+    Outcome,
     TaskStatus,
     TaskType,
 )
-from imm_ray.testing import picture
-from tests.unit.dataset.owner import InterruptedDatabase, Owner
+from imm_ray.testing import face, near, picture, random_vector
+from tests.unit.dataset.owner import DIMENSION, InterruptedDatabase, Owner
 from tests.unit.dataset.photos import person, portraits, shots, uri, uris
 
 Restart = Callable[[], None]
@@ -132,6 +134,34 @@ def test_a_merge_is_undone_when_only_photos_that_came_later_hold_it(
     assert owner.people()[bob] == bobs
 
 
+def test_a_merge_is_undone_when_later_photos_have_made_one_of_two(owner: Owner) -> None:
+    centre, *axes = np.eye(DIMENSION)
+    sides = [(0.72 * centre + 0.694 * axis).astype(np.float16) for axis in axes[:2]]
+    people: dict[str, Outcome] = {
+        uri(f"side{side}", i): picture(f"{side} {i}", face(near(vector, f"{side} {i}", 0.99)))
+        for side, vector in enumerate(sides)
+        for i in range(3)
+    }
+    middle: dict[str, Outcome] = {
+        uri("m", i): picture(f"m{i}", face(near(centre.astype(np.float16), f"{i}", 0.99)))
+        for i in range(9)
+    }
+    owner.index(people)
+    owner.cluster()
+    left, right = (owner.cluster_of(uri(f"side{side}", 0)) for side in range(2))
+    edit_id = merge(owner, left, right)
+    owner.index(middle)
+    owner.cluster()
+    assert owner.people()[left] == {*people, *middle}
+    gone = pinned(owner, left) & uris("side1", 0, 1, 2)
+    owner.delete(*gone)
+    owner.cluster()
+    undo(owner, edit_id)
+    assert owner.people()[left] >= uris("side0", 0, 1, 2)
+    assert owner.people()[right] >= uris("side1", 0, 1, 2) - gone
+    assert owner.people()[left] | owner.people()[right] == {*people, *middle} - gone
+
+
 def test_merges_are_undone_one_after_the_other(
     owner: Owner, people: dict[str, ClusterId], again: Restart
 ) -> None:
@@ -148,7 +178,11 @@ def test_merges_are_undone_one_after_the_other(
     undo(owner, second)
     undo(owner, first)
     assert owner.people() == before
+    third = merge(owner, ann, bob)
+    again()
     assert owner.undo(first).status is EditStatus.REFUSED
+    undo(owner, third)
+    assert owner.people() == before
 
 
 def test_a_moved_figure_stays_where_it_was_put_until_that_is_undone(
@@ -398,6 +432,39 @@ def test_an_edit_may_come_while_another_is_applied(tmp_path: Path, step: int, se
     database.close()
 
 
+def test_a_restored_person_can_be_named_before_a_run_shows_it(tmp_path: Path) -> None:
+    owner, database = interruptible(tmp_path)
+    owner.index(portraits("ann", 3) | portraits("bob", 3))
+    owner.cluster()
+    ann, bob = (owner.cluster_of(uri(name, 0)) for name in ("ann", "bob"))
+    merged = merge(owner, ann, bob)
+    owner.ask(EditKind.UNDO, {"edit_id": merged})
+    database.interrupt(3, lambda: owner.ask(EditKind.NAME, {"cluster_id": bob}))
+    owner.drain()
+    assert database.interrupted
+    assert owner.edits()[-1].effect == {"cluster_id": bob}
+    database.close()
+
+
+def test_a_merge_is_not_undone_below_another_that_no_run_has_shown_yet(tmp_path: Path) -> None:
+    owner, database = interruptible(tmp_path)
+    owner.index(portraits("ann", 3) | portraits("bob", 3) | portraits("eve", 2))
+    owner.cluster()
+    ann, bob, eve = (owner.cluster_of(uri(name, 0)) for name in ("ann", "bob", "eve"))
+    first = owner.ask(EditKind.MERGE, {"to": ann, "from": [bob]})
+
+    def change_the_mind() -> None:
+        owner.ask(EditKind.MERGE, {"to": eve, "from": [ann]})
+        owner.ask(EditKind.UNDO, {"edit_id": first})
+
+    database.interrupt(3, change_the_mind)
+    owner.drain()
+    assert database.interrupted
+    assert owner.edits()[-1].status is EditStatus.REFUSED
+    assert owner.people() == {eve: ANN | BOB | uris("eve", 0, 1)}
+    database.close()
+
+
 def test_edits_that_wait_are_applied_in_their_order(
     owner: Owner, people: dict[str, ClusterId]
 ) -> None:
@@ -518,14 +585,13 @@ def test_who_was_kept_out_of_a_person_stays_out_of_a_merge(
     owner: Owner, people: dict[str, ClusterId]
 ) -> None:
     ann, bob = people["ann"], people["bob"]
-    stranger = picture("x", person("bob", 9))
     owner.index({"oss://b/x": picture("x", person("ann", 9))})
     owner.cluster()
     remove(owner, "oss://b/x")
-    owner.index({"oss://b/x": stranger})
+    owner.index({"oss://b/x": picture("y", face(random_vector("bob", DIMENSION)))})
     owner.cluster()
     owner.name(bob, "Bob")
-    assert owner.cluster_of("oss://b/x") == bob
+    assert pinned(owner, bob) == {"oss://b/x"}
     before = owner.people()
     edit_id = merge(owner, ann, bob)
     assert owner.people()[ann] == ANN | BOB
