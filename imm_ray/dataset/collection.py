@@ -13,15 +13,15 @@ from imm_ray.cluster.newcomers import Newcomers
 from imm_ray.cluster.run import Group, Run, Work
 from imm_ray.dataset.items import Item, ItemTable
 from imm_ray.dataset.lineage import events_of
+from imm_ray.dataset.pace import SearchPace
 from imm_ray.dataset.places import NOBODY, NOWHERE, Assignment, GroupRule, Places
 from imm_ray.dataset.plan import Draft, Plan, Stopwatch
-from imm_ray.dataset.ports import Clusterer, Slots, VectorIndex
+from imm_ray.dataset.ports import Candidates, Clusterer, Slots, VectorIndex
 from imm_ray.dataset.representatives import Representatives
-from imm_ray.model import NO_CLUSTER, ClusterId, FileId
+from imm_ray.model import NO_CLUSTER, ClusterId, FileId, Vectors
 from imm_ray.store.loading import Progress
 
 _PUT_AT_ONCE = 2048
-_SEARCH_AT_ONCE = 512  # queries: bounds the pairs in hand where everything is near everything
 _GROWTH = 1.1  # a consolidation is due when so many items are here for each one at the last
 
 
@@ -82,6 +82,7 @@ class Collection:
         self._disturbed = False
         """Groups have been formed that no plan has looked at."""
         self._consolidated_at = 0
+        self._pace = SearchPace()
         self._brought_in: Work | None = None
         """What `bring_in` has cost since the last plan."""
         self.watcher: Watcher | None = None
@@ -300,24 +301,15 @@ class Collection:
         absent = absent[~self.items.in_graph[absent]]
         rebuilt = len(self._absent) > len(self._clusterer)
         self._absent.clear()
-        for slots in self._whole_photos(absent):
-            self._insert(slots)
+        for part in self._pace.portions(self.items.photos(absent)):
+            self._insert(absent[part])
         while len(hollow := self._clusterer.hollow()):
             self._refill(hollow)
         return rebuilt
 
-    def _whole_photos(self, slots: Slots) -> Iterator[Slots]:
-        """Yield portions of slots that do not part a photo."""
-        photos = self.items.photos(slots)
-        order = np.lexsort((slots, photos))
-        starts = np.flatnonzero(np.diff(photos[order], prepend=-2) | (photos[order] < 0))
-        wanted = np.arange(_SEARCH_AT_ONCE, len(slots), _SEARCH_AT_ONCE)
-        cuts = np.unique(starts[np.searchsorted(starts, wanted, "right") - 1])
-        yield from (part for part in np.split(slots[order], cuts) if len(part))
-
     def _insert(self, slots: Slots) -> None:
         vectors = self.index.vectors(slots)
-        found = self.index.within(vectors, self._clusterer.search_cosine)
+        found = self._search(vectors)
         self.items.in_graph[slots] = True
         names = self.items.names(slots) if self._representatives.may_be_equal else None
         new = Newcomers(
@@ -331,10 +323,15 @@ class Collection:
             self.watcher.enter(slots)
 
     def _refill(self, slots: Slots) -> None:
-        for start in range(0, len(slots), _SEARCH_AT_ONCE):
-            some = slots[start : start + _SEARCH_AT_ONCE]
-            found = self.index.within(self.index.vectors(some), self._clusterer.search_cosine)
+        while len(slots):
+            some, slots = np.split(slots, [self._pace.queries])
+            found = self._search(self.index.vectors(some))
             self._clusterer.refill(some, _Known.of(found, self.items))
+
+    def _search(self, vectors: Vectors) -> Candidates:
+        found = self.index.within(vectors, self._clusterer.search_cosine)
+        self._pace.found(len(found.slots), len(vectors))
+        return found
 
     def _run(self, *, consolidate: bool) -> Run:
         unsettled = np.array(sorted(self._unsettled), np.int64)

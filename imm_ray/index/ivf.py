@@ -9,7 +9,7 @@ from imm_ray.index.products import nearest_rows
 from imm_ray.index.report import IndexReport
 from imm_ray.model import Vectors
 
-_QUERIES_AT_ONCE = 1024
+_QUERIES_AT_ONCE = 2048
 _NEAREST_AT_ONCE = 32  # all cosines with the probed lists are kept until the best are known
 
 

@@ -20,7 +20,7 @@ from imm_ray.model import Vectors
 
 _log = logging.getLogger(__name__)
 
-_OUTGROWN = 4  # times the vectors that the lists were trained for
+_OUTGROWN = 2  # times the vectors that the lists were trained for
 _MEASURE_AGAIN = 2  # times the vectors at the last measurement
 _QUERIES = 512
 _RANKED_AT_ONCE = 64
@@ -56,7 +56,7 @@ class TieredIndex:
     3. `tend` measures recall on the stored vectors and sets the number of probes; again whenever
        they have doubled. Until then the number comes from the sample.
 
-    Lists that hold four times what they were trained for are replaced in the same way. A training
+    Lists that hold twice what they were trained for are replaced in the same way. A training
     that fails is logged, changes nothing, and is tried again when the index has grown by a tenth.
 
     The same calls give the same answers; only the moment when a training is done is the thread's.

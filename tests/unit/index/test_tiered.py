@@ -117,15 +117,15 @@ def test_lists_that_are_outgrown_are_made_anew() -> None:
     fill(index, 0, 300)
     finish(index)
     assert index.report().lists == 37
-    fill(index, 300, 1200)
+    fill(index, 300, 600)
     assert finish(index) == ["ivf"]
     assert index.report().lists == 37
-    fill(index, 1200, 1201)
+    fill(index, 600, 601)
     finish(index)
     report = index.report()
-    assert (report.tier, report.lists, report.moved) == ("ivf", 128, 300 + 1201)
-    assert measured(index, 1201) == 1
-    assert index.vectors(np.arange(1201)).tobytes() == STORED[:1201].tobytes()
+    assert (report.tier, report.lists, report.moved) == ("ivf", 75, 300 + 601)
+    assert measured(index, 601) == 1
+    assert index.vectors(np.arange(601)).tobytes() == STORED[:601].tobytes()
 
 
 def test_recall_is_measured_again_when_the_vectors_have_doubled() -> None:
