@@ -8,11 +8,12 @@ delta is searched by plain FAISS flat over the same vectors, in the same process
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import faiss
 import numpy as np
@@ -34,6 +35,7 @@ _SEED, _CALIBRATION_SEED = 1, 1001
 _DELTA, _DELTAS = 1_000, 4
 _FLAT_BASELINE_UNTIL = 300_000  # a million float32 vectors more would disturb the memory measured
 _PEERS_K = 64
+_PUT_AT_ONCE = 16_384
 _SIZES = {10_000: "flat", 100_000: "flat", 1_000_000: "ivf"}
 
 
@@ -64,26 +66,39 @@ def _bar(figures: dict[str, Any]) -> Cost:
 
 
 def _in_own_process(size: int, scale: Scale) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.clustering.cost", str(size)]
-    done = subprocess.run(
-        command, input=json.dumps(asdict(scale)), text=True, stdout=subprocess.PIPE, check=True
-    )
+    with tempfile.NamedTemporaryFile() as file:
+        for chunk in Faces(size + _DELTA * _DELTAS, seed=_SEED).chunks():
+            file.write(chunk.vectors.tobytes())
+        file.flush()
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.clustering.cost", str(size), file.name],
+            input=json.dumps(asdict(scale)),
+            text=True,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
 
-def measure(stored: int, scale: Scale) -> dict[str, Any]:
-    """Return what deltas cost with so many faces stored."""
+def measure(stored: int, scale: Scale, faces_file: Path) -> dict[str, Any]:
+    """Return what deltas cost with so many faces stored.
+
+    They, and those of the deltas, are read from a file: who makes them holds memory that would be
+    measured else.
+    """
     limits = scale.figure_limits()
     cosine = search_cosine(limits.threshold, DIMENSION)
     index = open_index(Index(), DIMENSION, cosine=cosine)
     timer = SearchTimer(index)
-    empty = _resident()
     collection = figure_collection(index, limits, DIMENSION)
     collection.restore(Progress(run=1, watermark=1), [])
-    with _Peak() as peak:
-        news = _fill(collection, stored)
-        _finish_upkeep(collection)
+    empty = _resident()
+    with faces_file.open("rb") as file:
+        with _Peak() as peak:
+            _fill(collection, stored, file)
+            _finish_upkeep(collection)
+        news = _read_faces(file, _DELTA * _DELTAS)
     begun = time.perf_counter()
     collection.settle(collection.plan(1, consolidate=True), Progress(run=2, watermark=1))
     build_s = time.perf_counter() - begun
@@ -113,23 +128,21 @@ def measure(stored: int, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _fill(collection: Collection, stored: int) -> Vectors:
-    """Put ``stored`` faces in; return those that are left for the deltas."""
-    left = []
-    at = 0
-    for chunk in Faces(stored + _DELTA * _DELTAS, seed=_SEED).chunks():
-        mine = chunk.vectors[: max(0, stored - at)]
-        collection.put(items(mine, first=at, seq=1))
-        at += len(mine)
-        left.append(chunk.vectors[len(mine) :])
+def _read_faces(file: BinaryIO, count: int) -> Vectors:
+    return np.frombuffer(file.read(2 * DIMENSION * count), np.float16).reshape(-1, DIMENSION)
+
+
+def _fill(collection: Collection, stored: int, file: BinaryIO) -> None:
+    """Put ``stored`` faces in, as an owner does."""
+    for first in range(0, stored, _PUT_AT_ONCE):
+        vectors = _read_faces(file, min(_PUT_AT_ONCE, stored - first))
+        collection.put(items(vectors, first=first, seq=1))
         collection.tend()
-    return np.concatenate(left)
 
 
 def _finish_upkeep(collection: Collection) -> None:
-    """Wait until the index is of the tier that belongs to its size."""
-    due = "ivf" if len(collection) > Index().ivf_from else "flat"
-    while collection.tend() or collection.index.report().tier != due:
+    """Wait until the index is as it will stay at its size: its lists made anew and measured."""
+    while collection.tend() or collection.index.report().changing:
         time.sleep(0.01)
 
 
@@ -197,4 +210,5 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]), Scale(**json.load(sys.stdin)))))
+    _size, _file = int(sys.argv[1]), Path(sys.argv[2])
+    print(json.dumps(measure(_size, Scale(**json.load(sys.stdin)), _file)))

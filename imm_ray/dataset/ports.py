@@ -70,6 +70,10 @@ class IndexReport(Protocol):
     def recall(self) -> float | None:
         """The share of near pairs that it finds, as last measured; None: exact or not measured."""
 
+    @property
+    def changing(self) -> bool:
+        """Whether upkeep is due or under way: see ``tend``."""
+
 
 class VectorIndex(Protocol):
     """Stored vectors and their neighbours. One thread at a time."""

@@ -19,3 +19,5 @@ class IndexReport:
     """The share of near pairs that `within` finds, as last measured; None: not measured."""
     moved: int = 0
     """Vectors that have changed tier, ever."""
+    changing: bool = False
+    """Whether a training, a move or a measurement is due or under way."""

@@ -144,8 +144,9 @@ class TieredIndex:
     def report(self) -> IndexReport:
         """Return the tier, its size, and what its lists find."""
         newest = self._parts[0]
+        changing = self._work is not None or self._due() is not None
         if isinstance(newest, FaissFlatIndex):
-            return IndexReport(tier="flat", count=len(self), moved=self._moved)
+            return IndexReport(tier="flat", count=len(self), moved=self._moved, changing=changing)
         leaves_flat = isinstance(self._parts[-1], FaissFlatIndex)
         lists = newest.report()
         return IndexReport(
@@ -155,6 +156,7 @@ class TieredIndex:
             probes=lists.probes,
             recall=self._recall,
             moved=self._moved,
+            changing=changing,
         )
 
     def close(self) -> None:
