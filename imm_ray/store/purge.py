@@ -18,8 +18,8 @@ from imm_ray.model import DatasetId
 from imm_ray.store import datasets, extent, requests, tables, tasks
 from imm_ray.store.database import Tx
 
-CHUNK = 500
-"""Rows of one step, at most."""
+CHUNK = 250
+"""Rows of one step, at most: 500 with their vectors held the lock longer than 50 ms."""
 
 _TASKS_AT_ONCE = 100  # each may leave two messages
 _REQUESTS_AT_ONCE = 2  # of 100 files
