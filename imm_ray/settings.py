@@ -114,6 +114,11 @@ class Models(_Section):
 class Clustering(_Section):
     """The rules of clustering; similarity limits are not here but in the model cards."""
 
+    auto: bool = Field(
+        False,
+        description="cluster figures after each batch, without a task, where no dataset or project "
+        "says otherwise (AutoClustering)",
+    )
     min_entity_count: int = Field(3, ge=2, description="good faces that found a figure cluster")
     min_face_px: int = Field(75, ge=0, description="a good face is wider and higher than this")
     min_face_quality: float = Field(0.8, ge=0, le=1)

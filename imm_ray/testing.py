@@ -21,6 +21,7 @@ from imm_ray.api.service import ImmService
 from imm_ray.dataset.assembly import open_engine
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.ports import Embedder
+from imm_ray.dataset.purge import purge_datasets
 from imm_ray.dataset.service import DatasetService
 from imm_ray.model import (
     Box,
@@ -36,7 +37,7 @@ from imm_ray.model import (
     Vector,
 )
 from imm_ray.settings import Settings, load_settings
-from imm_ray.store import constants, migrate, outbox, ownership, work
+from imm_ray.store import constants, migrate, outbox, ownership, purge, work
 from imm_ray.store.database import Database
 from imm_ray.store.ownership import DatasetGone
 from imm_ray.store.writer import GroupWriter
@@ -274,36 +275,48 @@ class LocalImm:
             self._running[dataset_id] = self._loop.create_task(self._keep(dataset_id))
 
     async def _keep(self, dataset_id: DatasetId) -> None:
-        notices = NotificationBuilder(self.settings.server.region)
         try:
-            with self.database.write() as tx:
-                lease = ownership.take(tx, dataset_id, "local", self._generation)
-            engine = open_engine(
-                self.database,
-                lease,
-                self.settings,
-                notices=Notices(task=notices.task, request=notices.index_request),
-                clock=self.clock,
-            )
-            service = self._services[dataset_id] = DatasetService(engine, self._embedder)
             try:
-                await service.run(idle_s=self.settings.owners.idle_s)
-            finally:
-                del self._services[dataset_id]
-                service.close()
-        except DatasetGone:
-            pass
+                await self._serve(dataset_id)
+            except DatasetGone:
+                await asyncio.to_thread(self._purge)
         except Exception as error:  # noqa: BLE001 - raised again by `settle`
             self._failures.append(error)
         finally:
             self._running.pop(dataset_id, None)
 
+    async def _serve(self, dataset_id: DatasetId) -> None:
+        with self.database.write() as tx:
+            lease = ownership.take(tx, dataset_id, "local", self._generation)
+        engine = open_engine(
+            self.database, lease, self.settings, notices=self._notices(), clock=self.clock
+        )
+        service = self._services[dataset_id] = DatasetService(engine, self._embedder)
+        try:
+            await service.run(idle_s=self.settings.owners.idle_s)
+        finally:
+            del self._services[dataset_id]
+            service.close()
+
+    def _purge(self) -> None:
+        purge_datasets(self.database, notices=self._notices(), clock=self.clock)
+
+    def _notices(self) -> Notices:
+        messages = NotificationBuilder(self.settings.server.region)
+        return Notices(task=messages.task, request=messages.index_request)
+
     async def _settled(self) -> None:
-        while self._with_work():
+        for dataset_id in self._with_work():
+            self._ring(dataset_id)
+        while left := self._with_work():
             if self._failures:
                 raise self._failures.pop(0)
+            for dataset_id in left:
+                if dataset_id not in self._running:
+                    self._ring(dataset_id)
             await asyncio.sleep(_POLL_S)
 
     def _with_work(self) -> list[DatasetId]:
         with self.database.read() as tx:
-            return work.datasets_with_work(tx)
+            auto = self.settings.clustering.auto
+            return [*work.datasets_with_work(tx, auto=auto), *purge.waiting(tx)]

@@ -11,10 +11,12 @@ from typing import Any
 from imm_ray.api.json_text import write_json
 from imm_ray.model import (
     NO_CLUSTER,
+    Binding,
     Dataset,
     Figure,
     FigureCluster,
     File,
+    JsonObject,
     Project,
     Quotas,
     SimilarImageCluster,
@@ -40,7 +42,12 @@ def rfc3339(time: datetime) -> str:
 
 
 def project_body(project: Project) -> dict[str, Any]:
-    """Return ``Project``."""
+    """Return ``Project``.
+
+    ``ProjectQueriesPerSecond`` and ``EngineConcurrency`` are left out: a project has no such limit
+    here. ``DatasetConfig`` is there when it was said: SDKs before and after 4.7.3–4.8.4 have no
+    such member.
+    """
     return {
         "ProjectName": project.name,
         "ServiceRole": project.service_role,
@@ -54,11 +61,12 @@ def project_body(project: Project) -> dict[str, Any]:
         "FileCount": project.file_count,
         "TotalFileSize": project.total_file_size,
         "Tags": [{"TagKey": key, "TagValue": value} for key, value in project.tags.items()],
+        **_config(project.config),
     }
 
 
 def dataset_body(dataset: Dataset) -> dict[str, Any]:
-    """Return ``Dataset``."""
+    """Return ``Dataset``; its own ``DatasetConfig`` when it was said, not that of its project."""
     return {
         "ProjectName": dataset.project,
         "DatasetName": dataset.name,
@@ -67,11 +75,30 @@ def dataset_body(dataset: Dataset) -> dict[str, Any]:
         "CreateTime": rfc3339(dataset.created_at),
         "UpdateTime": rfc3339(dataset.updated_at),
         **_quotas(dataset.quotas),
-        "BindCount": 0,
+        "BindCount": dataset.bind_count,
         "FileCount": dataset.file_count,
         "TotalFileSize": dataset.total_file_size,
         "WorkflowParameters": [dict(parameter) for parameter in dataset.workflow_parameters],
+        **_config(dataset.config),
     }
+
+
+def binding_body(binding: Binding, dataset: Dataset) -> dict[str, Any]:
+    """Return ``Binding``."""
+    return {
+        "ProjectName": dataset.project,
+        "DatasetName": dataset.name,
+        "URI": binding.uri,
+        "State": binding.state.value,
+        "Phase": binding.phase.value,
+        "Reason": binding.reason,
+        "CreateTime": rfc3339(binding.created_at),
+        "UpdateTime": rfc3339(binding.updated_at),
+    }
+
+
+def _config(said: JsonObject) -> dict[str, Any]:
+    return {"DatasetConfig": dict(said)} if said else {}
 
 
 def _quotas(quotas: Quotas) -> dict[str, int]:

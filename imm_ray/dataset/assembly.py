@@ -13,16 +13,14 @@ from imm_ray.dataset.engine import DatasetEngine, Notices
 from imm_ray.dataset.places import GroupRule
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.representatives import Themselves
+from imm_ray.dataset.rules import read_rules
 from imm_ray.embed.cards import Calibration, ModelCard, card_of_model
 from imm_ray.index.open import open_index
 from imm_ray.model import ClusterId, ClusterKind
 from imm_ray.settings import Settings
-from imm_ray.store import datasets, projects
+from imm_ray.store import datasets
 from imm_ray.store.database import Database
 from imm_ray.store.ownership import DatasetGone, Lease
-
-_WITHOUT_MODELS = ("Official:DefaultEmptyId", "Official:OSSBasicMeta")
-"""Templates without operators for faces or pictures: tasks succeed and change nothing."""
 
 
 def open_engine(
@@ -40,10 +38,10 @@ def open_engine(
         dataset = datasets.by_id(tx, lease.dataset_id)
         if dataset is None:
             raise DatasetGone(f"dataset {lease.dataset_id} does not exist")
-        template = (
-            dataset.template_id or projects.get(tx, dataset.account, dataset.project).template_id
-        )
-    figures, book = open_figures(card_of_model(dataset.face_model), settings)
+        rules = read_rules(tx, lease.dataset_id, settings)
+    figures, book = open_figures(
+        card_of_model(dataset.face_model), settings, min_entity_count=rules.min_entity_count
+    )
     return DatasetEngine(
         database,
         lease,
@@ -55,7 +53,7 @@ def open_engine(
         rules=settings.clustering,
         notices=notices,
         clock=clock,
-        analyzes=template not in _WITHOUT_MODELS,
+        rules_now=lambda tx: read_rules(tx, lease.dataset_id, settings),
     )
 
 
@@ -81,7 +79,9 @@ def figure_limits(scale: Calibration) -> FigureLimits:
     )
 
 
-def open_figures(card: ModelCard, settings: Settings) -> tuple[Collection, Book]:
+def open_figures(
+    card: ModelCard, settings: Settings, *, min_entity_count: int
+) -> tuple[Collection, Book]:
     """Return an empty collection of faces, and the book of its constraints."""
     limits = figure_limits(card.scale)
     cosine = search_cosine(limits.threshold, card.dimension)
@@ -92,7 +92,7 @@ def open_figures(card: ModelCard, settings: Settings) -> tuple[Collection, Book]
     rule = GroupRule(
         mint=lambda: ClusterId(f"Cluster-{uuid.uuid4()}"),
         smallest=1,
-        good_to_found=settings.clustering.min_entity_count,
+        good_to_found=min_entity_count,
         confidence=lambda cosine: min(1.0, max(0.0, card.scale.scaled(cosine))),
     )
     figures = Collection(index, clusterer, Themselves(), rule)

@@ -81,6 +81,8 @@ class Collection:
         self._unsettled: set[int] = set()
         self._disturbed = False
         """Groups have been formed that no plan has looked at."""
+        self._regroup = False
+        """Groups may be clusters now that were none when a plan looked at them."""
         self._consolidated_at = 0
         self._pace = SearchPace()
         self._brought_in: Work | None = None
@@ -111,6 +113,13 @@ class Collection:
         self._at = at
         self._stored = dict(places)
         self._disturbed = at.disturbed
+
+    def found_with(self, good: int) -> None:
+        """Let new clusters need ``good`` good items from the next plan on.
+
+        It looks at every group, not only at those that something has come to.
+        """
+        self._regroup |= self.places.found_with(good)
 
     def put(self, items: Iterable[Item]) -> None:
         """Add items of files that have none yet."""
@@ -165,7 +174,7 @@ class Collection:
             Whether to look even if nothing came or went: a constraint has changed.
         """
         fresh = np.array([slot for slot, seq in self._new.items() if seq <= watermark], np.int64)
-        news = len(fresh) or self._disturbed or self._unsettled or self._lost_items
+        news = len(fresh) or self._disturbed or self._unsettled or self._lost_items or self._regroup
         if not (news or consolidate or always or self._brought_in):
             return Plan(ledger=self._ledger(0, None, 0))
         clock = Stopwatch()
@@ -173,7 +182,7 @@ class Collection:
             self.watcher.renew_anchors()
         rebuilt = self._enter_graph(fresh) or self._brought_in is not None
         clock.lap("graph")
-        run = self._run(consolidate=consolidate or rebuilt)
+        run = self._run(consolidate=consolidate or rebuilt or self._regroup)
         later = self._new.keys() - set(fresh.tolist())
         groups = [Group(self._expand(g.slots, later), g.owner) for g in run.groups]
         clock.lap("cluster")
@@ -207,7 +216,7 @@ class Collection:
             self._new.pop(slot, None)
         self._lost_items.clear()
         self._unsettled.clear()
-        self._disturbed = False
+        self._disturbed = self._regroup = False
         self._at = at
         self.items.release(self._clusterer.freed())
 

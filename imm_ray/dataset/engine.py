@@ -5,7 +5,7 @@ the owner's lease, and changes memory after; a crash in between loses memory onl
 loads what was committed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +18,7 @@ from imm_ray.dataset.health import ImplausibleRun, usable
 from imm_ray.dataset.items import Item
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.publisher import Publisher, ShortTransactions
+from imm_ray.dataset.rules import DatasetRules
 from imm_ray.dataset.runs import Runs
 from imm_ray.model import ClusterKind, DatasetId, FigureId, Refused, Source, Task
 from imm_ray.settings import Clustering
@@ -31,7 +32,7 @@ from imm_ray.store import (
     tasks,
     work,
 )
-from imm_ray.store.database import Database
+from imm_ray.store.database import Database, Tx
 from imm_ray.store.ownership import Lease
 from imm_ray.store.results import PendingFile, Result, StoredFigure, StoredImage
 
@@ -57,7 +58,7 @@ class Notices:
 class DatasetEngine:
     """Indexes and clusters one dataset.
 
-    Without ``analyzes`` files are indexed as metadata only (a template without operators).
+    ``rules_now`` tells what holds for the dataset at the moment; without it, nothing ever changes.
 
     Not thread-safe: one thread calls it. Every method raises `ownership.Fenced` when another owner
     has taken the dataset; the engine is then of no more use.
@@ -73,7 +74,7 @@ class DatasetEngine:
         rules: Clustering,
         notices: Notices,
         clock: Clock,
-        analyzes: bool = True,
+        rules_now: Callable[[Tx], DatasetRules] | None = None,
     ) -> None:
         self.dataset_id: DatasetId = lease.dataset_id
         self._database = database
@@ -93,7 +94,10 @@ class DatasetEngine:
         self._rules = rules
         self._notices = notices
         self._clock = clock
-        self._analyzes = analyzes
+        self._rules_now = rules_now
+        self._holding = DatasetRules(min_entity_count=rules.min_entity_count)
+        self._stopped_at = 0
+        """The watermark of an implausible run that no task had asked for."""
         self._mended_seq = 0
         self._first_pending: dict[str, int] = {}
 
@@ -116,9 +120,17 @@ class DatasetEngine:
         self.mend()
 
     def mend(self) -> None:
-        """Take deleted files out of memory; the next runs look at what they leave behind."""
+        """Take deleted files out of memory, and follow what clients have said of the dataset.
+
+        The next runs look at what deleted files leave behind.
+        """
         with self._database.read() as tx:
+            ownership.look(tx, self._lease)
+            if self._rules_now is not None:
+                self._holding = self._rules_now(tx)
             deleted = work.deleted_since(tx, self.dataset_id, self._mended_seq)
+        if self._rules_now is not None:
+            self._collections[ClusterKind.FIGURE].found_with(self._holding.min_entity_count)
         if not deleted:
             return
         seq = deleted[-1][1]
@@ -149,7 +161,7 @@ class DatasetEngine:
 
     def source(self, file: PendingFile) -> Source:
         """Return what the embedder needs to know of a file."""
-        media_type = file.media_type if self._analyzes else METADATA_ONLY
+        media_type = file.media_type if self._holding.analyzes else METADATA_ONLY
         return Source(uri=file.uri, media_type=media_type, known=file.known)
 
     def commit(self, found: Sequence[Result]) -> None:
@@ -193,6 +205,28 @@ class DatasetEngine:
         except ImplausibleRun as stop:
             self._fail(task, str(stop))
         self._first_pending.pop(task.task_id, None)
+        return True
+
+    def run_new(self) -> bool:
+        """Cluster the figures that are new without a task, if that holds; return whether it did.
+
+        Covered is what was acknowledged before the oldest file that waits.
+        """
+        if not self._holding.auto:
+            return False
+        with self._database.read() as tx:
+            watermark = work.settled_until(tx, self.dataset_id)
+        covered = self._collections[ClusterKind.FIGURE].at.watermark
+        if watermark <= max(covered, self._stopped_at):
+            return False
+        # After the watermark was read: a delete that it covers must be known to the run.
+        self.mend()
+        try:
+            self._runs.run_new(watermark)
+        except ImplausibleRun as stop:
+            _log.error("a run was stopped", dataset_id=self.dataset_id, why=str(stop))
+            self._stopped_at = watermark
+            return False
         return True
 
     def run_due_edit(self) -> bool:

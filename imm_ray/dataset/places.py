@@ -1,7 +1,7 @@
 """Which cluster every item is in, as clients see it, and what a run makes of that."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,11 @@ class Places:
         self._count: NDArray[np.int32] = np.zeros(1, np.int32)
         self._ids: list[ClusterId] = [NO_CLUSTER]
         self._number_of: dict[ClusterId, int] = {}
+
+    def found_with(self, good: int) -> bool:
+        """Let new clusters need ``good`` good items; return whether that is another number."""
+        before, self._rule = self._rule.good_to_found, replace(self._rule, good_to_found=good)
+        return before != good
 
     def of(self, slots: Slots) -> NDArray[np.int32]:
         """Return the cluster of each item, `NOWHERE` for none."""

@@ -57,6 +57,8 @@ class Cause:
 
     begun: float
     """`time.perf_counter` at its start."""
+    watermark: int = 0
+    """What it covers, if that is more than the run before."""
     until: int = 0
     """The seq of the last edit that it applies; 0 for none."""
     task: Task | None = None
@@ -115,7 +117,7 @@ class Publisher:
             cause.task, status=TaskStatus.SUCCEEDED, progress=100, ended_at=now, ledger=ledger
         )
         return staging.RunEnd(
-            watermark=max(collection.at.watermark, cause.task.watermark if cause.task else 0),
+            watermark=max(collection.at.watermark, cause.watermark),
             task=ended,
             edits=cause.edits,
             added=cause.added,

@@ -75,17 +75,30 @@ class Runs:
         ImplausibleRun
             Nothing is visible; the task must be ended.
         """
-        kind = task.task_type.kind
+        self._run(task.task_type.kind, task.watermark, task)
+
+    def run_new(self, watermark: int) -> None:
+        """Cluster the figures of files up to ``watermark`` without a task.
+
+        Raises
+        ------
+        ImplausibleRun
+            Nothing is visible.
+        """
+        self.apply_edits()
+        self._run(ClusterKind.FIGURE, watermark, None)
+
+    def _run(self, kind: ClusterKind, watermark: int, task: Task | None) -> None:
         while True:
             begun = time.perf_counter()
-            plan = self._plan(kind, task.watermark)
+            plan = self._plan(kind, watermark)
             try:
                 self._check_plausible(plan)
             except ImplausibleRun:
                 self._collections[kind].abandon(plan)
                 raise
             try:
-                self._publish(kind, plan, Cause(begun=begun, task=task))
+                self._publish(kind, plan, Cause(begun=begun, watermark=watermark, task=task))
             except staging.EditsArrived:
                 self.apply_edits()
                 continue

@@ -120,6 +120,8 @@ class DatasetService:
             return True
         if await self._call(self._engine.run_due_task):
             return True
+        if await self._call(self._engine.run_new):
+            return True
         if not self._in_hand:
             return False
         done, _ = await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)

@@ -4,6 +4,7 @@ Everything here is frozen and free of I/O. Names follow IMM's glossary; wire spe
 ``api/``.
 """
 
+from imm_ray.model.binding import Binding, BindingPhase, BindingState
 from imm_ray.model.change import (
     ClusterEvent,
     Constraint,
@@ -15,6 +16,7 @@ from imm_ray.model.change import (
     RecordedEvent,
     Retirement,
 )
+from imm_ray.model.config import auto_clustering, min_entity_count
 from imm_ray.model.entity import (
     NO_CLUSTER,
     NO_TASK,
@@ -55,6 +57,9 @@ from imm_ray.model.entity import (
 __all__ = [
     "NO_CLUSTER",
     "NO_TASK",
+    "Binding",
+    "BindingPhase",
+    "BindingState",
     "Box",
     "ClusterEvent",
     "ClusterId",
@@ -96,4 +101,6 @@ __all__ = [
     "TaskType",
     "Vector",
     "Vectors",
+    "auto_clustering",
+    "min_entity_count",
 ]

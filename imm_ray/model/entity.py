@@ -94,6 +94,8 @@ class Project:
     tags: Mapping[str, str] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
     max_dataset_count: int = 1_000_000_000
+    config: JsonObject = field(default_factory=dict)
+    """``DatasetConfig`` as said, in wire spelling: for datasets that do not say otherwise."""
     created_at: datetime
     updated_at: datetime
     dataset_count: int = 0
@@ -114,10 +116,13 @@ class Dataset:
     description: str = ""
     quotas: Quotas = field(default_factory=Quotas)
     workflow_parameters: Sequence[JsonObject] = ()
+    config: JsonObject = field(default_factory=dict)
+    """``DatasetConfig`` as said of this dataset, in wire spelling."""
     face_model: str
     image_model: str
     created_at: datetime
     updated_at: datetime
+    bind_count: int = 0
     file_count: int = 0
     total_file_size: int = 0
 

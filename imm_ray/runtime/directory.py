@@ -14,6 +14,7 @@ from imm_ray.runtime.names import NAMESPACE, owner_hosts
 from imm_ray.settings import Settings
 from imm_ray.store import ownership
 from imm_ray.store.database import Database
+from imm_ray.store.ownership import DatasetGone
 
 _MAX_CALLS = 1000
 
@@ -40,6 +41,8 @@ class Directory:
     def _ring(self, dataset_id: DatasetId) -> None:
         try:
             self._actor(self._host(dataset_id)).ring.remote(dataset_id)
+        except DatasetGone:
+            self._host_of.pop(dataset_id, None)
         except (RayError, ImmError) as error:
             self._actors.clear()
             _log.warning("doorbell lost", dataset_id=dataset_id, why=str(error))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -93,7 +93,8 @@ class OwnerHost:
         )
         self._services[dataset_id] = service
         self._rung_meanwhile.discard(dataset_id)
-        self._leases.add(lease)
+        loop = asyncio.get_running_loop()
+        self._leases.add(lease, lambda: loop.call_soon_threadsafe(service.ring))
         try:
             try:
                 await service.run(idle_s=self._settings.owners.idle_s)
@@ -123,19 +124,19 @@ class _Leases:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._held: dict[DatasetId, Lease] = {}
+        self._held: dict[DatasetId, tuple[Lease, Callable[[], object]]] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._loop, name="imm-ray-leases", daemon=True).start()
 
-    def add(self, lease: Lease) -> None:
-        """Renew the lease from now on."""
+    def add(self, lease: Lease, gone: Callable[[], object]) -> None:
+        """Renew the lease from now on; call ``gone`` when its dataset was deleted."""
         with self._lock:
-            self._held[lease.dataset_id] = lease
+            self._held[lease.dataset_id] = (lease, gone)
 
     def remove(self, lease: Lease) -> None:
         """Renew it no more."""
         with self._lock:
-            if self._held.get(lease.dataset_id) is lease:
+            if self._is_held(lease):
                 del self._held[lease.dataset_id]
 
     def _loop(self) -> None:
@@ -145,13 +146,14 @@ class _Leases:
                 held = list(self._held.values())
             self._renew(held)
 
-    def _renew(self, held: Iterable[Lease]) -> None:
-        for lease in held:
+    def _renew(self, held: Iterable[tuple[Lease, Callable[[], object]]]) -> None:
+        for lease, gone in held:
             try:
                 with self._database.write() as tx:
                     ownership.renew(tx, lease)
             except DatasetGone:
                 self.remove(lease)
+                gone()
             except Fenced as error:
                 if self._holds(lease):  # else it was given back while this loop ran
                     _log.error("fenced", why=str(error))
@@ -161,4 +163,8 @@ class _Leases:
 
     def _holds(self, lease: Lease) -> bool:
         with self._lock:
-            return self._held.get(lease.dataset_id) is lease
+            return self._is_held(lease)
+
+    def _is_held(self, lease: Lease) -> bool:
+        held = self._held.get(lease.dataset_id)
+        return held is not None and held[0] is lease

@@ -9,6 +9,9 @@ from typing import Any
 import ray
 import structlog
 
+from imm_ray.api.notification import NotificationBuilder
+from imm_ray.dataset.engine import Notices
+from imm_ray.dataset.purge import purge_datasets
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.dispatcher import Dispatcher
@@ -21,6 +24,7 @@ from imm_ray.store.database import Database, Tx
 _DELIVER_S = 0.5
 _RING_S = 5.0
 _PURGE_S = 60.0
+_ERASE_S = 2.0
 _PURGED_AT_ONCE = 500
 
 _log = structlog.get_logger(__name__)
@@ -37,11 +41,14 @@ class Steward:
         self._settings = settings
         self._database = Database(settings.store_url)
         self._directory = Directory(self._database, settings, generation)
+        messages = NotificationBuilder(settings.server.region)
+        self._notices = Notices(task=messages.task, request=messages.index_request)
         self._dispatcher = Dispatcher(self._database, settings.notifications, utc_now)
         for name, chore, every_s in (
             ("deliver", self._deliver, _DELIVER_S),
             ("ring", self._ring, _RING_S),
             ("purge", self._purge, _PURGE_S),
+            ("erase", self._erase, _ERASE_S),
         ):
             threading.Thread(
                 target=_repeat, args=(name, chore, every_s), name=f"imm-ray-{name}", daemon=True
@@ -53,7 +60,7 @@ class Steward:
 
     def _ring(self) -> None:
         with self._database.read() as tx:
-            waiting = work.datasets_with_work(tx)
+            waiting = work.datasets_with_work(tx, auto=self._settings.clustering.auto)
         for dataset_id in waiting:
             self._directory.ring(dataset_id)
 
@@ -66,6 +73,10 @@ class Steward:
         ):
             while self._purged(purge):
                 pass
+
+    def _erase(self) -> None:
+        """Delete what is left of purged datasets."""
+        purge_datasets(self._database, notices=self._notices, clock=utc_now)
 
     def _purged(self, purge: Callable[[Tx], int]) -> int:
         """Run one short transaction, then let others write as long as it took."""

@@ -1,6 +1,6 @@
 """Datasets: names are looked up, `DatasetId` is the identity."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +8,8 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy import delete as sql_delete
 
 from imm_ray.errors import LimitExceeded, ResourceAlreadyExists, ResourceNotFound, StatusConflict
-from imm_ray.model import ClusterKind, Dataset, DatasetId, Quotas
-from imm_ray.store import projects, tables, tasks
+from imm_ray.model import ClusterKind, Dataset, DatasetId, JsonObject, Quotas
+from imm_ray.store import extent, projects, tables, tasks
 from imm_ray.store.database import Tx
 
 
@@ -25,6 +25,7 @@ def create(tx: Tx, dataset: Dataset) -> None:
     LimitExceeded
         The project is full.
     """
+    projects.lock(tx, dataset.account, dataset.project)
     project = projects.get(tx, dataset.account, dataset.project)
     if _find(tx, dataset.account, dataset.project, dataset.name) is not None:
         raise ResourceAlreadyExists.of("dataset")
@@ -36,16 +37,33 @@ def create(tx: Tx, dataset: Dataset) -> None:
             account=dataset.account,
             project=dataset.project,
             name=dataset.name,
-            template_id=dataset.template_id,
-            description=dataset.description,
-            quotas=asdict(dataset.quotas),
-            workflow_parameters=list(dataset.workflow_parameters),
             face_model=dataset.face_model,
             image_model=dataset.image_model,
             created_at=dataset.created_at,
-            updated_at=dataset.updated_at,
+            **_changeable(dataset),
         )
     )
+
+
+def update_row(tx: Tx, dataset: Dataset) -> None:
+    """Store all of a dataset that may change; it must have been read under `lock`."""
+    d = tables.dataset
+    mine = d.c.dataset_id == dataset.dataset_id
+    tx.execute(update(d).where(mine).values(**_changeable(dataset)))
+
+
+def lock(tx: Tx, dataset_id: DatasetId) -> None:
+    """Keep others from changing the dataset, its bindings and its files until the end of ``tx``.
+
+    Raises
+    ------
+    ResourceNotFound
+        The dataset was deleted.
+    """
+    d = tables.dataset.c
+    query = select(d.seq).where(d.dataset_id == dataset_id, d.purged_at.is_(None))
+    if tx.scalar(query.with_for_update()) is None:
+        raise ResourceNotFound.of("dataset")
 
 
 def get(tx: Tx, account: str, project: str, name: str) -> Dataset:
@@ -67,6 +85,28 @@ def by_id(tx: Tx, dataset_id: DatasetId) -> Dataset | None:
     """Return a dataset by its identity, or None when it was deleted."""
     row = tx.execute(_query().where(tables.dataset.c.dataset_id == dataset_id)).mappings().first()
     return None if row is None else _dataset(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What clients have said of how a dataset is processed."""
+
+    template_id: str
+    """The dataset's own, or its project's, or ''."""
+    configs: tuple[JsonObject, JsonObject]
+    """``DatasetConfig`` of the dataset and of its project."""
+
+
+def terms(tx: Tx, dataset_id: DatasetId) -> Terms | None:
+    """Return what is said of a dataset, or None when it was deleted."""
+    d, p = tables.dataset.c, tables.project.c
+    query = (
+        select(d.template_id, d.config, p.template_id, p.config)
+        .join(tables.project, (p.account == d.account) & (p.name == d.project))
+        .where(d.dataset_id == dataset_id, d.purged_at.is_(None))
+    )
+    row = tx.execute(query).first()
+    return None if row is None else Terms(row[0] or row[2], (row[1], row[3]))
 
 
 def page(
@@ -93,26 +133,16 @@ def delete(
     ------
     ResourceNotFound
     StatusConflict
-        It still has files.
+        It still has files or bindings.
     """
     dataset = get(tx, account, project, name)
-    if dataset.file_count:
+    lock(tx, dataset.dataset_id)
+    if dataset.file_count or dataset.bind_count:
         raise StatusConflict("cannot delete when sub resoures exist")  # IMM's own spelling
     gone = ResourceNotFound.of("dataset")
     while (task := tasks.oldest_running(tx, dataset.dataset_id)) is not None:
         tasks.fail(tx, task, gone.code, gone.message, now, notices)
-    for table in (
-        tables.membership,
-        tables.cluster_state,
-        tables.cluster,
-        tables.tombstone,
-        tables.figure_constraint,
-        tables.retired_cluster,
-        tables.cluster_event,
-        tables.edit,
-        tables.ownership,
-        tables.dataset,
-    ):
+    for table in (*extent.of_datasets(), tables.dataset):
         tx.execute(sql_delete(table).where(table.c.dataset_id == dataset.dataset_id))
 
 
@@ -138,6 +168,12 @@ def acknowledged(tx: Tx, dataset_id: DatasetId) -> int:
     return int(tx.scalar(select(d.seq).where(d.dataset_id == dataset_id)) or 0)
 
 
+def file_count(tx: Tx, dataset_id: DatasetId) -> int:
+    """Return how many files a dataset has."""
+    d = tables.dataset.c
+    return int(tx.scalar(select(d.file_count).where(d.dataset_id == dataset_id)) or 0)
+
+
 def visible_run(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> int:
     """Return the number of the dataset's visible run; 0 before the first."""
     d = tables.dataset.c
@@ -155,6 +191,22 @@ def disturb(tx: Tx, dataset_id: DatasetId, seq: int) -> None:
     )
 
 
+def reconsider(tx: Tx, dataset_id: DatasetId) -> None:
+    """Have the next run look at every group again: the rule for founding them has changed."""
+    disturb(tx, dataset_id, next_seq(tx, dataset_id))
+
+
+def reconsider_all(tx: Tx, account: str, project: str) -> None:
+    """Do as `reconsider` for the datasets of a project that have no ``MinEntityCount``."""
+    d = tables.dataset
+    own = d.c.config["SmartCluster", "Figure", "MinEntityCount"].as_integer()
+    tx.execute(
+        update(d)
+        .where(d.c.account == account, d.c.project == project, own.is_(None))
+        .values(seq=d.c.seq + 1, disturbed_seq=d.c.seq + 1)
+    )
+
+
 def _find(tx: Tx, account: str, project: str, name: str) -> Dataset | None:
     d = tables.dataset.c
     query = _query().where(d.account == account, d.project == project, d.name == name)
@@ -163,7 +215,21 @@ def _find(tx: Tx, account: str, project: str, name: str) -> Dataset | None:
 
 
 def _query() -> Select[Any]:
-    return select(tables.dataset)
+    b, d = tables.binding, tables.dataset
+    bound = select(func.count()).select_from(b).where(b.c.dataset_id == d.c.dataset_id)
+    query = select(d, bound.correlate(d).scalar_subquery().label("bind_count"))
+    return query.where(d.c.purged_at.is_(None))
+
+
+def _changeable(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "template_id": dataset.template_id,
+        "description": dataset.description,
+        "quotas": asdict(dataset.quotas),
+        "workflow_parameters": list(dataset.workflow_parameters),
+        "config": dict(dataset.config),
+        "updated_at": dataset.updated_at,
+    }
 
 
 def _dataset(row: Any) -> Dataset:
@@ -176,10 +242,12 @@ def _dataset(row: Any) -> Dataset:
         description=row["description"],
         quotas=Quotas(**row["quotas"]),
         workflow_parameters=row["workflow_parameters"],
+        config=row["config"],
         face_model=row["face_model"],
         image_model=row["image_model"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        bind_count=row["bind_count"],
         file_count=row["file_count"],
         total_file_size=row["total_file_size"],
     )

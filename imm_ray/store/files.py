@@ -63,7 +63,9 @@ def index(
     seq = datasets.next_seq(tx, dataset.dataset_id)
     known = _known(tx, dataset.dataset_id, list(wanted))
     fresh = [item for uri, item in wanted.items() if uri not in known]
-    if dataset.file_count + len(fresh) > dataset.quotas.dataset_max_file_count:
+    # Read again: `next_seq` holds the dataset's row now, so no other request adds files meanwhile.
+    stored = datasets.file_count(tx, dataset.dataset_id)
+    if stored + len(fresh) > dataset.quotas.dataset_max_file_count:
         raise LimitExceeded(f"The dataset may have {dataset.quotas.dataset_max_file_count} files.")
     for uri, row in known.items():
         _index_again(tx, row, wanted[uri], seq, now)

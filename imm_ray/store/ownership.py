@@ -23,7 +23,7 @@ class Fenced(Exception):
 
 
 class DatasetGone(Fenced):
-    """The dataset was deleted: its engine ends, its host goes on."""
+    """The dataset was deleted or purged: its engine ends, its host goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,19 @@ class Lease:
 
 
 def place(tx: Tx, dataset_id: DatasetId, hosts: Sequence[str]) -> str:
-    """Return a dataset's owner host; if it has none, it gets the one with the fewest datasets."""
-    o = tables.ownership
+    """Return a dataset's owner host; if it has none, it gets the one with the fewest datasets.
+
+    Raises
+    ------
+    DatasetGone
+    """
+    o, d = tables.ownership, tables.dataset.c
     found = find(tx, dataset_id)
     if found is not None:
         return found
+    here = select(d.seq).where(d.dataset_id == dataset_id, d.purged_at.is_(None))
+    if tx.scalar(here) is None:
+        raise DatasetGone(f"dataset {dataset_id} does not exist")
     loads = {
         row[0]: row[1] for row in tx.execute(select(o.c.host, func.count()).group_by(o.c.host))
     }
@@ -67,11 +75,6 @@ def take(tx: Tx, dataset_id: DatasetId, host: str, generation: int) -> Lease:
     """
     o = tables.ownership
     now = _now()
-    if (
-        tx.scalar(select(tables.dataset.c.seq).where(tables.dataset.c.dataset_id == dataset_id))
-        is None
-    ):
-        raise DatasetGone(f"dataset {dataset_id} does not exist")
     place(tx, dataset_id, [host])
     taken = tx.execute(
         update(o)
@@ -97,7 +100,21 @@ def check(tx: Tx, lease: Lease) -> None:
     """
     o = tables.ownership.c
     query = select(o.epoch).where(o.dataset_id == lease.dataset_id).with_for_update()
-    epoch = tx.scalar(query)
+    _compare(lease, tx.scalar(query))
+
+
+def look(tx: Tx, lease: Lease) -> None:
+    """Return when the owner has not lost the dataset yet; proves nothing about later.
+
+    Raises
+    ------
+    Fenced
+    """
+    o = tables.ownership.c
+    _compare(lease, tx.scalar(select(o.epoch).where(o.dataset_id == lease.dataset_id)))
+
+
+def _compare(lease: Lease, epoch: int | None) -> None:
     if epoch is None:
         raise DatasetGone(f"dataset {lease.dataset_id} does not exist")
     if epoch != lease.epoch:

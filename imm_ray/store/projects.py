@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from imm_ray.errors import LimitExceeded, ResourceAlreadyExists, ResourceNotFound, StatusConflict
 from imm_ray.model import Project, Quotas
@@ -33,20 +34,37 @@ def create(tx: Tx, project: Project) -> None:
         tx.scalar(select(func.count()).select_from(tables.project).where(mine)) or 0
     ) >= MAX_PROJECTS:
         raise LimitExceeded(f"An account may have {MAX_PROJECTS} projects.")
-    tx.execute(
-        insert(tables.project).values(
-            account=project.account,
-            name=project.name,
-            service_role=project.service_role,
-            template_id=project.template_id,
-            description=project.description,
-            tags=dict(project.tags),
-            quotas=asdict(project.quotas),
-            max_dataset_count=project.max_dataset_count,
-            created_at=project.created_at,
-            updated_at=project.updated_at,
-        )
+    row = insert(tables.project).values(
+        account=project.account,
+        name=project.name,
+        created_at=project.created_at,
+        **_changeable(project),
     )
+    try:
+        with tx.begin_nested():
+            tx.execute(row)
+    except IntegrityError as error:  # another transaction was faster
+        raise ResourceAlreadyExists.of("project") from error
+
+
+def update_row(tx: Tx, project: Project) -> None:
+    """Store all of a project that may change; it must have been read under `lock`."""
+    p = tables.project
+    mine = (p.c.account == project.account, p.c.name == project.name)
+    tx.execute(update(p).where(*mine).values(**_changeable(project)))
+
+
+def lock(tx: Tx, account: str, name: str) -> None:
+    """Keep others from changing the project, and its set of datasets, until the end of ``tx``.
+
+    Raises
+    ------
+    ResourceNotFound
+    """
+    p = tables.project.c
+    query = select(p.name).where(p.account == account, p.name == name).with_for_update()
+    if tx.scalar(query) is None:
+        raise ResourceNotFound.of("project")
 
 
 def get(tx: Tx, account: str, name: str) -> Project:
@@ -74,17 +92,19 @@ def page(
 ) -> list[Project]:
     """Return at most ``limit`` projects in the order of their names, the first after ``after``."""
     p, d = tables.project, tables.dataset
-    sums = (
+    sums_query = (
         select(
             d.c.project,
             func.count().label("dataset_count"),
             func.sum(d.c.file_count).label("file_count"),
             func.sum(d.c.total_file_size).label("total_file_size"),
         )
-        .where(d.c.account == account)
+        .where(d.c.account == account, d.c.purged_at.is_(None))
         .group_by(d.c.project)
-        .subquery()
     )
+    if name:
+        sums_query = sums_query.where(d.c.project == name)
+    sums = sums_query.subquery()
     query = (
         select(p, sums.c.dataset_count, sums.c.file_count, sums.c.total_file_size)
         .outerjoin(sums, sums.c.project == p.c.name)
@@ -108,12 +128,26 @@ def delete(tx: Tx, account: str, name: str) -> None:
     ------
     ResourceNotFound
     StatusConflict
-        It still has datasets.
+        It still has datasets, or one that was purged has rows left.
     """
-    if get(tx, account, name).dataset_count:
+    lock(tx, account, name)
+    p, d = tables.project, tables.dataset.c
+    if tx.scalar(select(d.name).where(d.account == account, d.project == name).limit(1)):
         raise StatusConflict("cannot delete when sub resoures exist")  # IMM's own spelling
-    p = tables.project
     tx.execute(sql_delete(p).where(p.c.account == account, p.c.name == name))
+
+
+def _changeable(project: Project) -> dict[str, Any]:
+    return {
+        "service_role": project.service_role,
+        "template_id": project.template_id,
+        "description": project.description,
+        "tags": dict(project.tags),
+        "quotas": asdict(project.quotas),
+        "max_dataset_count": project.max_dataset_count,
+        "config": dict(project.config),
+        "updated_at": project.updated_at,
+    }
 
 
 def _project(row: Any) -> Project:
@@ -126,6 +160,7 @@ def _project(row: Any) -> Project:
         tags=row["tags"],
         quotas=Quotas(**row["quotas"]),
         max_dataset_count=row["max_dataset_count"],
+        config=row["config"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         dataset_count=row["dataset_count"] or 0,

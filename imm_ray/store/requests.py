@@ -101,6 +101,28 @@ def settle(
             tx.execute(delete(q).where(q.c.event_id == event_id))
 
 
+def give_up(
+    tx: Tx, dataset_id: DatasetId, error: str, now: datetime, notices: Notices, *, limit: int
+) -> int:
+    """Answer and forget at most ``limit`` requests of a dataset; what they wait for has failed.
+
+    Return how many.
+    """
+    q, r = tables.index_request, tables.index_request_file
+    query = select(q.c.event_id).where(q.c.dataset_id == dataset_id).limit(limit)
+    events = tx.scalars(query).all()
+    tx.execute(
+        update(r)
+        .where(r.c.event_id.in_(events), r.c.done.is_(False))
+        .values(done=True, error=error)
+    )
+    for event_id in events:
+        outbox.put(tx, notices(_finished(tx, event_id, now)), now)
+    tx.execute(delete(r).where(r.c.event_id.in_(events)))
+    tx.execute(delete(q).where(q.c.event_id.in_(events)))
+    return len(events)
+
+
 def _finished(tx: Tx, event_id: str, now: datetime) -> FinishedRequest:
     q, r = tables.index_request, tables.index_request_file
     row = tx.execute(select(q).where(q.c.event_id == event_id)).one()

@@ -66,6 +66,7 @@ project = Table(
     Column("tags", JSON, nullable=False),
     Column("quotas", JSON, nullable=False),
     count("max_dataset_count"),
+    Column("config", JSON, nullable=False, server_default="{}"),
     time("created_at"),
     time("updated_at"),
 )
@@ -92,10 +93,26 @@ dataset = Table(
     count("disturbed_seq"),
     count("file_count"),
     count("total_file_size"),
+    Column("config", JSON, nullable=False, server_default="{}"),
+    time("purged_at", nullable=True),
     time("created_at"),
     time("updated_at"),
     UniqueConstraint("account", "project", "name"),
     ForeignKeyConstraint(["account", "project"], ["project.account", "project.name"]),
+    Index(None, "purged_at"),
+)
+
+binding = Table(
+    "binding",
+    metadata,
+    Column("dataset_id", String(36), primary_key=True),
+    Column("uri", String(512), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("phase", String(32), nullable=False, server_default=""),
+    text("reason"),
+    time("created_at"),
+    time("updated_at"),
+    of_dataset(),
 )
 
 file = Table(

@@ -1,9 +1,9 @@
 """What is left to do: for admission, for the owner, and for the janitor."""
 
-from sqlalchemy import delete, func, select, union, update
+from sqlalchemy import Select, delete, func, literal, select, union, update
 
 from imm_ray.model import DatasetId, EditStatus, FileId, FileStatus, TaskStatus
-from imm_ray.store import tables
+from imm_ray.store import datasets, tables
 from imm_ray.store.database import Tx
 from imm_ray.store.ownership import Lease, check
 
@@ -20,15 +20,19 @@ def pending_of_dataset(tx: Tx, dataset_id: DatasetId) -> int:
 def pending_of_account(tx: Tx, account: str) -> int:
     """Return the files to index plus the tasks to run plus the edits to apply of an account."""
     f, t, e, d = tables.file.c, tables.task.c, tables.edit.c, tables.dataset.c
-    mine = select(d.dataset_id).where(d.account == account)
+    mine = select(d.dataset_id).where(d.account == account, d.purged_at.is_(None))
     files = select(func.count()).where(f.dataset_id.in_(mine), f.status == FileStatus.PENDING)
     tasks = select(func.count()).where(t.dataset_id.in_(mine), t.status == TaskStatus.RUNNING)
     edits = select(func.count()).where(e.dataset_id.in_(mine), e.status == EditStatus.PENDING)
     return sum(int(tx.scalar(query) or 0) for query in (files, tasks, edits))
 
 
-def datasets_with_work(tx: Tx) -> list[DatasetId]:
-    """Return the datasets with files to index, tasks to run, edits to apply or deletes to mend."""
+def datasets_with_work(tx: Tx, *, auto: bool = False) -> list[DatasetId]:
+    """Return the datasets with files to index, tasks to run, edits to apply or deletes to mend.
+
+    Also those that cluster by themselves (``auto``: also those that do not say) and have changed
+    since their last run. What is left of purged datasets is not an owner's work.
+    """
     f, t, e = tables.file.c, tables.task.c, tables.edit.c
     d, x = tables.dataset.c, tables.tombstone.c
     behind = select(x.dataset_id).join(
@@ -39,8 +43,32 @@ def datasets_with_work(tx: Tx) -> list[DatasetId]:
         select(t.dataset_id).where(t.status == TaskStatus.RUNNING),
         select(e.dataset_id).where(e.status == EditStatus.PENDING),
         behind,
+        _to_cluster_by_themselves(auto),
+    ).subquery()
+    purged = select(d.dataset_id).where(d.purged_at.is_not(None))
+    left = select(query.c.dataset_id).where(query.c.dataset_id.not_in(purged))
+    return [DatasetId(row[0]) for row in tx.execute(left)]
+
+
+def _to_cluster_by_themselves(auto: bool) -> Select[tuple[str]]:
+    d, p = tables.dataset.c, tables.project.c
+    own, inherited = (
+        config["SmartCluster", "Figure", "AutoClustering"].as_boolean()
+        for config in (d.config, p.config)
     )
-    return [DatasetId(row[0]) for row in tx.execute(query)]
+    return (
+        select(d.dataset_id)
+        .join(tables.project, (p.account == d.account) & (p.name == d.project))
+        .where(d.seq > d.figure_watermark, func.coalesce(own, inherited, literal(auto)).is_(True))
+    )
+
+
+def settled_until(tx: Tx, dataset_id: DatasetId) -> int:
+    """Return the change number up to which no file waits: what a run without a task covers."""
+    f = tables.file.c
+    waiting = (f.dataset_id == dataset_id, f.status == FileStatus.PENDING)
+    first = tx.scalar(select(func.min(f.seq)).where(*waiting))
+    return datasets.acknowledged(tx, dataset_id) if first is None else int(first) - 1
 
 
 def deleted_since(tx: Tx, dataset_id: DatasetId, seq: int) -> list[tuple[FileId, int]]:

@@ -174,10 +174,6 @@ def test_errors_are_typed_exceptions(client: Client, album: DatasetId) -> None:
         client.get_project(imm.GetProjectRequest())
     story = imm.CreateStoryRequest(**ALBUM, story_type="PeopleMemory")
     assert code_of(lambda: client.create_story(story)) == ("InvalidApi.NotFound", 404)
-    assert code_of(lambda: client.list_regions(imm.ListRegionsRequest("en-US"))) == (
-        "InvalidApi.NotFound",
-        404,
-    )
     assert code_of(lambda: client.delete_project(imm.DeleteProjectRequest(project_name="sdk"))) == (
         "StatusConflict",
         400,

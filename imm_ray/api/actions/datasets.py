@@ -1,12 +1,14 @@
-"""CreateDataset, GetDataset, ListDatasets, DeleteDataset."""
+"""CreateDataset, GetDataset, UpdateDataset, ListDatasets, DeleteDataset, ImmRayPurgeDataset."""
 
 import uuid
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from imm_ray.api.actions.quota import QuotaParameters
 from imm_ray.api.call import Call, Written
+from imm_ray.api.dataset_config import ConfigParameter
 from imm_ray.api.render import dataset_body
 from imm_ray.api.schema import (
     AsJson,
@@ -21,8 +23,8 @@ from imm_ray.api.schema import (
     page_size,
 )
 from imm_ray.embed.cards import load_card
-from imm_ray.model import Dataset, DatasetId
-from imm_ray.store import datasets, projects
+from imm_ray.model import Dataset, DatasetId, JsonObject, min_entity_count
+from imm_ray.store import datasets, projects, purge
 from imm_ray.store.database import Tx
 
 
@@ -33,14 +35,16 @@ class WorkflowParameter(Wire):
     value: ShortText = ""
 
 
+WorkflowParameters = Annotated[list[WorkflowParameter], Field(max_length=100), AsJson]
+
+
 class CreateDataset(OfDataset, QuotaParameters):
     """Parameters of CreateDataset."""
 
+    dataset_config: ConfigParameter | None = None
     description: ShortText = ""
     template_id: TemplateId = ""
-    workflow_parameters: (
-        Annotated[list[WorkflowParameter], Field(max_length=100), AsJson] | None
-    ) = None
+    workflow_parameters: WorkflowParameters | None = None
 
 
 class GetDataset(OfDataset):
@@ -49,8 +53,21 @@ class GetDataset(OfDataset):
     with_statistics: Boolean = False
 
 
+class UpdateDataset(OfDataset, QuotaParameters):
+    """Parameters of UpdateDataset."""
+
+    dataset_config: ConfigParameter | None = None
+    description: ShortText | None = None
+    template_id: TemplateId | None = None
+    workflow_parameters: WorkflowParameters | None = None
+
+
 class DeleteDataset(OfDataset):
     """Parameters of DeleteDataset."""
+
+
+class PurgeDataset(OfDataset):
+    """Parameters of ImmRayPurgeDataset."""
 
 
 class ListDatasets(OfProject):
@@ -67,6 +84,12 @@ def create_dataset(tx: Tx, call: Call, params: CreateDataset) -> Written:
     Quotas that are absent are those of the project. The models of the settings are recorded with
     the dataset for ever. An empty TemplateId means that of the project, and if that is empty too:
     faces and images.
+
+    ``DatasetConfig.SmartCluster.Figure``: with ``AutoClustering`` every indexed batch is clustered
+    at once, without a task; ``MinEntityCount`` (1–1000) good faces found a person. What is not said
+    is as the project's ``DatasetConfig`` says, else as the settings of the server. ``AutoGenerate``
+    and ``EnabledFeatures`` are kept without effect, Insights and ReverseImage are refused where
+    they enable something.
     """
     project = projects.get(tx, call.account, params.project_name)
     models = call.surroundings.settings.models
@@ -78,9 +101,8 @@ def create_dataset(tx: Tx, call: Call, params: CreateDataset) -> Written:
         template_id=params.template_id,
         description=params.description,
         quotas=params.quotas(project.quotas),
-        workflow_parameters=[
-            parameter.model_dump(by_alias=True) for parameter in params.workflow_parameters or ()
-        ],
+        workflow_parameters=_dumped(params.workflow_parameters),
+        config=params.dataset_config.said if params.dataset_config else {},
         face_model=load_card(models.face).model_id,
         image_model=load_card(models.image).model_id,
         created_at=call.now,
@@ -94,6 +116,34 @@ def get_dataset(tx: Tx, call: Call, params: GetDataset) -> dict[str, Any]:
     """Return a dataset. Its counts are always accurate, with or without ``WithStatistics``."""
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     return {"Dataset": dataset_body(dataset)}
+
+
+def update_dataset(tx: Tx, call: Call, params: UpdateDataset) -> Written:
+    """Change a dataset: the parameters that are supplied, at once.
+
+    An empty text or list is not supplied, so a description can be changed but not emptied.
+    ``WorkflowParameters`` and ``DatasetConfig`` replace the former ones as a whole;
+    ``DatasetConfig`` ``{}`` takes it away. A new TemplateId holds for files that are indexed from
+    now on, a new MinEntityCount from the next clustering on: groups that are large enough then
+    become people, and none that is there goes. Quotas may be lower than what is in use: then
+    nothing more is accepted.
+    """
+    old = datasets.get(tx, call.account, params.project_name, params.dataset_name)
+    datasets.lock(tx, old.dataset_id)
+    old = datasets.get(tx, call.account, params.project_name, params.dataset_name)
+    said = {
+        "template_id": params.template_id,
+        "description": params.description,
+        "workflow_parameters": _dumped(params.workflow_parameters) or None,
+        "config": params.dataset_config.said if params.dataset_config else None,
+    }
+    supplied: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    new = replace(old, quotas=params.quotas(old.quotas), updated_at=call.now, **supplied)
+    datasets.update_row(tx, new)
+    if min_entity_count(new.config) != min_entity_count(old.config):
+        datasets.reconsider(tx, new.dataset_id)
+    rung = (new.dataset_id,) if new.config != old.config else ()
+    return Written({"Dataset": dataset_body(new)}, rung)
 
 
 def list_datasets(tx: Tx, call: Call, params: ListDatasets) -> dict[str, Any]:
@@ -117,7 +167,7 @@ def list_datasets(tx: Tx, call: Call, params: ListDatasets) -> dict[str, Any]:
 
 
 def delete_dataset(tx: Tx, call: Call, params: DeleteDataset) -> Written:
-    """Delete a dataset without files; with files it is a StatusConflict.
+    """Delete a dataset without files and bindings; with them it is a StatusConflict.
 
     A task that still runs ends as Failed with ResourceNotFound, and is notified.
     """
@@ -130,3 +180,21 @@ def delete_dataset(tx: Tx, call: Call, params: DeleteDataset) -> Written:
         call.surroundings.notifications.task,
     )
     return Written({})
+
+
+def purge_dataset(tx: Tx, call: Call, params: PurgeDataset) -> Written:
+    """Delete a dataset with all its files, clusters and bindings, in the background.
+
+    An extension of this service. The dataset is gone at once: every action answers
+    ResourceNotFound, and its name is free for a new one, which shares nothing with it. Its rows are
+    deleted in short transactions, also over a restart; until that is over, DeleteProject answers
+    StatusConflict. Its running tasks end as Failed with ResourceNotFound, requests that wait for
+    its files end, and both are notified. Its tasks stay readable until they expire, as after
+    DeleteDataset. Stored objects are not touched.
+    """
+    dataset_id = purge.mark(tx, call.account, params.project_name, params.dataset_name, call.now)
+    return Written({}, (dataset_id,))
+
+
+def _dumped(parameters: list[WorkflowParameter] | None) -> list[JsonObject]:
+    return [parameter.model_dump(by_alias=True) for parameter in parameters or ()]

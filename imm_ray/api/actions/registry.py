@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from imm_ray.api.actions import datasets, figures, files, projects, similar, tasks
+from imm_ray.api.actions import (
+    bindings,
+    datasets,
+    figures,
+    files,
+    projects,
+    regions,
+    similar,
+    tasks,
+)
 from imm_ray.api.call import Call, Written
 from imm_ray.api.schema import P, Parameters, parse_parameters
 from imm_ray.store.database import Tx
@@ -70,12 +79,20 @@ def _action(
 ACTIONS: Mapping[str, Action] = {
     "CreateProject": _writes(projects.CreateProject, projects.create_project),
     "GetProject": _reads(projects.GetProject, projects.get_project),
+    "UpdateProject": _writes(projects.UpdateProject, projects.update_project),
     "ListProjects": _reads(projects.ListProjects, projects.list_projects),
     "DeleteProject": _writes(projects.DeleteProject, projects.delete_project),
     "CreateDataset": _writes(datasets.CreateDataset, datasets.create_dataset),
     "GetDataset": _reads(datasets.GetDataset, datasets.get_dataset),
+    "UpdateDataset": _writes(datasets.UpdateDataset, datasets.update_dataset),
     "ListDatasets": _reads(datasets.ListDatasets, datasets.list_datasets),
     "DeleteDataset": _writes(datasets.DeleteDataset, datasets.delete_dataset, POST_ONLY),
+    "CreateBinding": _writes(bindings.CreateBinding, bindings.create_binding),
+    "GetBinding": _reads(bindings.GetBinding, bindings.get_binding),
+    "ListBindings": _reads(bindings.ListBindings, bindings.list_bindings),
+    "DeleteBinding": _writes(bindings.DeleteBinding, bindings.delete_binding),
+    "StopBinding": _writes(bindings.StopBinding, bindings.stop_binding),
+    "ResumeBinding": _writes(bindings.ResumeBinding, bindings.resume_binding),
     "IndexFileMeta": _writes(files.IndexFileMeta, files.index_file_meta),
     "BatchIndexFileMeta": _writes(files.BatchIndexFileMeta, files.batch_index_file_meta, POST_ONLY),
     "GetFileMeta": _reads(files.GetFileMeta, files.get_file_meta),
@@ -98,5 +115,7 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "GetTask": _reads(tasks.GetTask, tasks.get_task),
     "ListTasks": _reads(tasks.ListTasks, tasks.list_tasks),
+    "ListRegions": _reads(regions.ListRegions, regions.list_regions),
     "ImmRayGetTaskLedger": _reads(tasks.GetTaskLedger, tasks.get_task_ledger),
+    "ImmRayPurgeDataset": _writes(datasets.PurgeDataset, datasets.purge_dataset),
 }

@@ -133,8 +133,11 @@ def test_every_look_up_is_within_the_account(rig: Rig, action: str) -> None:
         "ObjectIds": ["Cluster-0000"],
         "TaskId": rig.call("ListTasks", ProjectName="p")["Tasks"][0]["TaskId"],
         "TaskType": "FaceClustering",
+        "AcceptLanguage": "en-US",
     }
-    if action in ("CreateProject", "ListProjects"):
+    if "Binding" in action:
+        given["URI"] = "oss://b"
+    if action in ("CreateProject", "ListProjects", "ListRegions"):
         body = rig.call(action, "otherak", **given)
         assert body.get("Projects", []) == []
     else:

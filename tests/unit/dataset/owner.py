@@ -20,6 +20,7 @@ from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.engine import DatasetEngine, Notices
 from imm_ray.dataset.places import GroupRule
 from imm_ray.dataset.representatives import Themselves
+from imm_ray.dataset.rules import DatasetRules
 from imm_ray.dataset.service import DatasetService
 from imm_ray.index.exact import ExactIndex
 from imm_ray.model import (
@@ -120,6 +121,7 @@ class Owner:
         self.embedder = FakeEmbedder()
         self.rules = rules or Clustering(min_entity_count=minimum)
         self.exact_items = exact_items
+        self.holding: DatasetRules | None = None
         self.url = f"sqlite:///{folder / 'imm.db'}"
         self.database = Database(self.url)
         self.engine_database = self.database
@@ -157,8 +159,13 @@ class Owner:
             rules=self.rules,
             notices=Notices(task=tell_task, request=tell_request),
             clock=self.clock,
+            rules_now=None if self.holding is None else self._rules_now,
         )
         self.engine.load()
+
+    def _rules_now(self, tx: Tx) -> DatasetRules:
+        assert self.holding is not None
+        return self.holding
 
     def index(self, outcomes: dict[str, Outcome], *, request: IndexRequest | None = None) -> None:
         """Acknowledge files; they are indexed when the owner drains."""

@@ -1,0 +1,35 @@
+"""Deletes what is left of purged datasets."""
+
+import structlog
+
+from imm_ray.dataset.engine import Notices
+from imm_ray.dataset.ports import Clock
+from imm_ray.dataset.publisher import ShortTransactions
+from imm_ray.store import purge
+from imm_ray.store.database import Database, Tx
+
+_log = structlog.get_logger(__name__)
+
+
+def purge_datasets(database: Database, *, notices: Notices, clock: Clock) -> int:
+    """Delete all rows of datasets that were marked for it; return how many datasets are gone.
+
+    It goes on where another call, of this process or of one that has died, has stopped.
+    """
+    transactions = ShortTransactions(database)
+    with database.read() as tx:
+        marked = purge.waiting(tx)
+    for dataset_id in marked:
+
+        def step(tx: Tx) -> bool:
+            return purge.step(
+                tx,
+                dataset_id,  # noqa: B023 - used up before the next one
+                clock(),
+                task_notices=notices.task,
+                request_notices=notices.request,
+            )
+
+        transactions.commit(step, until_done=True)
+        _log.info("dataset purged", dataset_id=dataset_id)
+    return len(marked)
