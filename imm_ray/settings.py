@@ -6,10 +6,21 @@ key is an error: a misspelt setting must not be ignored.
 """
 
 import os
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,7 +33,8 @@ DEFAULT_ACCOUNT = "100000"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # An error must not show what was given: it may be a secret in the wrong place.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _absolute(place: str) -> str:
@@ -50,10 +62,23 @@ class Server(_Section):
 
 
 class User(_Section):
-    """One holder of an access key. All users are account roots until RAM policies exist."""
+    """One holder of an access key.
+
+    A user without ``policies`` is the root of its account unless ``root`` says no; one with
+    ``policies`` may do what they allow.
+    """
 
     account: str = DEFAULT_ACCOUNT
     name: str = "root"
+    root: bool | None = Field(
+        None, description="no policy limits it; by default so without policies"
+    )
+    policies: tuple[str | dict[str, Any], ...] | None = Field(
+        None, description="RAM policies: names of system policies, or documents"
+    )
+    session_policy: str | dict[str, Any] | None = Field(
+        None, description="narrows what a static STS credential may do, the root's too"
+    )
     access_key_id: str = Field(min_length=1)
     access_key_secret: SecretStr | None = None
     access_key_secret_file: Path | None = None
@@ -63,6 +88,11 @@ class User(_Section):
     expires: str = Field("", description="RFC 3339 end of an STS credential; '' = never")
     v1: bool = Field(False, description="accept the old HMAC-SHA1 signature from this key")
 
+    @field_validator("access_key_secret_file", mode="after")
+    @classmethod
+    def _absolute_file(cls, file: Path | None) -> Path | None:
+        return None if file is None else file.expanduser().absolute()
+
     @model_validator(mode="after")
     def _one_secret(self) -> "User":
         if (self.access_key_secret is None) == (self.access_key_secret_file is None):
@@ -71,6 +101,21 @@ class User(_Section):
                 "access_key_secret_file"
             )
         return self
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "User":
+        if self.root and self.policies is not None:
+            raise ValueError(f"user {self.access_key_id}: a root has no policies")
+        if self.session_policy is not None and self.security_token is None:
+            raise ValueError(
+                f"user {self.access_key_id}: session_policy is for credentials with security_token"
+            )
+        return self
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the root of its account."""
+        return self.policies is None if self.root is None else self.root
 
     @property
     def secret(self) -> str:
@@ -86,6 +131,11 @@ class Auth(_Section):
 
     mode: Literal["signature", "none"] = "signature"
     users: tuple[User, ...] = ()
+    users_file: Path | None = Field(
+        None,
+        description="TOML or YAML file whose `users` these are, read again when it changes; the "
+        "settings file itself when the users come from it",
+    )
 
 
 class StoreSettings(_Section):
@@ -198,13 +248,27 @@ class Limits(_Section):
     fetch_timeout_s: float = Field(30.0, gt=0)
     max_pending_per_dataset: int = Field(200_000, gt=0)
     max_pending_per_account: int = Field(1_000_000, gt=0)
+    requests_per_second: float = Field(
+        2000.0, ge=0, description="of one access key at one ingress replica; 0 = no limit"
+    )
+    burst: int = Field(4000, ge=1, description="requests of a key let through at once after a rest")
+    project_requests_per_second: float = Field(
+        0.0, ge=0, description="to one project at one ingress replica; 0 = no limit"
+    )
+    request_timeout_s: float = Field(
+        9.0, gt=0, description="an answer that takes longer is ServiceUnavailable; SDKs wait 10 s"
+    )
 
 
 class Settings(BaseSettings):
     """Everything that can be configured."""
 
     model_config = SettingsConfigDict(
-        env_prefix="IMM_RAY_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix="IMM_RAY_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     data: Path = Path("imm-ray-data")
@@ -263,7 +327,64 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return (init_settings, env_settings, *_file_source(settings_cls, file))
 
-    return Settings.model_construct(**dict(FromFile(**overrides)))
+    settings = Settings.model_construct(**dict(FromFile(**overrides)))
+    return settings.model_copy(update={"auth": _with_users(settings.auth, file)})
+
+
+def read_users(file: Path) -> tuple[User, ...]:
+    """Return the users in ``file``: its ``auth.users`` or, if it has no ``auth``, its ``users``.
+
+    Raises
+    ------
+    OSError
+        The file can not be read.
+    ValueError
+        It has no users, or is not what it should be. The message shows none of its content.
+    """
+    try:
+        text = file.read_text()
+        given = tomllib.loads(text) if file.suffix == ".toml" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        # The parsers' own messages quote the line that they stumbled over.
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise ValueError(f"it is not well formed ({type(error).__name__}{line})") from None
+    section = given.get("auth", given) if isinstance(given, Mapping) else {}
+    found = section.get("users") if isinstance(section, Mapping) else None
+    if not found:
+        raise ValueError("it has no users")
+    return TypeAdapter(
+        tuple[User, ...], config=ConfigDict(hide_input_in_errors=True)
+    ).validate_python(found)
+
+
+def _with_users(auth: Auth, file: Path | None) -> Auth:
+    """Return ``auth`` with the users of its file, and with the file that they come from."""
+    if auth.users_file is not None:
+        if auth.users:
+            raise ValueError("auth.users and auth.users_file: give one of them")
+        path = auth.users_file.expanduser().absolute()
+        return auth.model_copy(update={"users_file": path, "users": _users_of(path)})
+    if file is not None and auth.users and _from_file(auth.users, file):
+        return auth.model_copy(update={"users_file": file.absolute()})
+    return auth
+
+
+def _users_of(file: Path) -> tuple[User, ...]:
+    try:
+        return read_users(file)
+    except OSError as error:
+        raise ValueError(f"auth.users_file {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"auth.users_file {file}: {error}") from error
+
+
+def _from_file(users: tuple[User, ...], file: Path) -> bool:
+    """Return whether it is the settings file that has these users, not a stronger source."""
+    try:
+        return read_users(file) == users
+    except ValueError:
+        return False
 
 
 def _file_source(

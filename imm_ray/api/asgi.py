@@ -1,12 +1,20 @@
 """The HTTP face of `ImmService`: one path, two methods, and JSON whatever is asked."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, TypeAlias
 
 from imm_ray.api.call import new_request_id
 from imm_ray.api.rpc import MAX_BODY_BYTES, HttpRequest
 from imm_ray.api.service import ImmService, Response, refuse
-from imm_ray.errors import ImmError, InvalidApi, InvalidArgument, NoPermission, UnsupportedMethod
+from imm_ray.errors import (
+    ImmError,
+    InvalidApi,
+    InvalidArgument,
+    NoPermission,
+    RequestTimeout,
+    UnsupportedMethod,
+)
 from imm_ray.settings import Server
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -17,6 +25,7 @@ AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _HEALTHY = Response(200, {"content-type": "application/json;charset=utf-8"}, b'{"Status":"ok"}')
 _DEFAULT_PORTS = (80, 443)
+_RECEIVE_S = 10.0
 
 
 class _Gone(Exception):
@@ -85,11 +94,22 @@ async def _respond(
         _check_host(sent, hosts)
         _check_origin(headers, hosts)
         _check_target(scope)
-        body = await _read_body(receive)
+        async with asyncio.timeout(_RECEIVE_S):
+            body = await _read_body(receive)
+    except TimeoutError:
+        late = RequestTimeout(f"The request was not received within {_RECEIVE_S:g} seconds.")
+        return refuse(late, request_id=new_request_id(), host=sent[0])
     except ImmError as error:
         return refuse(error, request_id=new_request_id(), host=sent[0] if sent else None)
+    client = scope.get("client")
     return await service.handle(
-        HttpRequest(method=scope["method"], query=scope["query_string"], headers=headers, body=body)
+        HttpRequest(
+            method=scope["method"],
+            query=scope["query_string"],
+            headers=headers,
+            body=body,
+            peer=client[0] if client else "",
+        )
     )
 
 

@@ -34,6 +34,8 @@ class HttpRequest:
     query: bytes = b""
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+    peer: str = ""
+    """The address that the connection comes from; '' where it is not known."""
 
     def header(self, name: str) -> str | None:
         """Return the value of the header ``name`` (in lower case), None if it was not sent."""

@@ -186,6 +186,11 @@ def is_label_key(key: str) -> str:
     return key
 
 
+def is_name(text: str) -> bool:
+    """Return whether ``text`` can name a project or a dataset."""
+    return bool(_NAME.fullmatch(text))
+
+
 def _is_user_data(text: str) -> bool:
     return len(text.encode()) <= MAX_USER_DATA_BYTES
 
@@ -200,7 +205,7 @@ AsJson = BeforeValidator(_from_json)
 Name: TypeAlias = Annotated[
     str,
     _matching(
-        lambda text: bool(_NAME.fullmatch(text)),
+        is_name,
         "does not have 1 to 128 letters, digits, '_' and '-', the first a letter or '_'",
     ),
 ]
