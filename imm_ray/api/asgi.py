@@ -1,4 +1,24 @@
-"""The HTTP face of `ImmService`: one path, two methods, and JSON whatever is asked."""
+"""The HTTP face of `ImmService`: one path, two methods, and JSON whatever is asked.
+
+Some requests never get here; Ray Serve's HTTP layer answers them by itself, without IMM's JSON:
+
+===================================================  ==============================================
+what comes                                           what it answers
+===================================================  ==============================================
+no HTTP/1 at all; a method that HTTP does not know;  400, text/plain, ``Invalid HTTP request
+a header that is malformed, folded or has a NUL;     received.`` (uvicorn)
+contradicting lengths; a chunk that is none
+a request line of more than 64 KiB                   the same
+a request for a WebSocket                            403, empty
+``/-/healthz`` and ``/-/routes``                     200, ``success``; the name of the app (Serve)
+a request while no replica serves, or whose replica  503 or 500, text/plain (Serve); a client may
+dies                                                 send it again
+the same behind the HAProxy ingress                  HAProxy's own 400, 408, 502, 503 and 504, HTML
+===================================================  ==============================================
+
+A client that sends its header lines too slowly holds a connection of that layer and nothing here;
+to limit it is the work of a proxy in front.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, MutableMapping

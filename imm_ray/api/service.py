@@ -53,6 +53,8 @@ T = TypeVar("T")
 
 _CONTENT_TYPE = "application/json;charset=utf-8"
 _THREADS = 16
+_MAX_HOST = 255
+_MAX_MESSAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,9 +273,9 @@ def refuse(error: ImmError, *, request_id: str, host: str | None) -> Response:
     """Return ``error`` as IMM's JSON."""
     body: dict[str, Any] = {
         "RequestId": request_id,
-        "HostId": host or "",
+        "HostId": (host or "")[:_MAX_HOST],
         "Code": error.code,
-        "Message": error.message,
+        "Message": error.message[:_MAX_MESSAGE],
         "Recommend": f"https://next.api.aliyun.com/troubleshoot?q={error.code}&product=imm",
     }
     if isinstance(error, NoPermission) and error.detail is not None:
