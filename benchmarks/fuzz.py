@@ -42,7 +42,6 @@ def main(arguments: Sequence[str]) -> None:
     with TemporaryDirectory() as folder:
         for action in options.actions:
             totals += _attack(Path(folder) / action, action, options.count, options.seed)
-    gc.collect()
     report(
         "fuzz",
         action="all",
@@ -61,16 +60,15 @@ def _attack(folder: Path, action: str, count: int, seed: int) -> Counter[str]:
     folder.mkdir()
     chance = random.Random(f"{seed} {action}")
     answers: Counter[str] = Counter()
-    slowest = 0.0
+    slowest, warm = 0.0, min(_WARM, count // 2)
     limits = {"requests_per_second": 0}
     with World(folder, limits=limits) as world, asyncio.Runner() as runner:
         good = example(action, world.fill())
         signer = Signer(HOST, OWNER, SECRET, world.clock)
-        begun, warm = time.perf_counter(), _rss()
+        begun, marks = time.perf_counter(), dict[int, int]()
         for number in range(count):
-            if number == min(_WARM, count // 2):
-                gc.collect()
-                warm = _rss()
+            if number in (warm, count // 2):
+                marks[number] = _rss()
             http = mutated(signer, action, good, chance)
             sent = time.perf_counter()
             response = runner.run(world.service.handle(http))
@@ -78,8 +76,7 @@ def _attack(folder: Path, action: str, count: int, seed: int) -> Counter[str]:
             code = json.loads(response.body).get("Code", "")
             answers[f"{response.status} {code}".strip()] += 1
         seconds = time.perf_counter() - begun
-        gc.collect()
-        growth = _rss() - warm
+        end = _rss()
     report(
         "fuzz",
         action=action,
@@ -88,7 +85,8 @@ def _attack(folder: Path, action: str, count: int, seed: int) -> Counter[str]:
         server_errors=_server_errors(answers),
         requests_per_s=round(count / seconds),
         slowest_ms=round(slowest * 1000),
-        rss_growth_mb=round(growth / 2**20, 1),
+        rss_growth_mb=round((end - marks[warm]) / 2**20, 1),
+        rss_growth_second_half_mb=round((end - marks[count // 2]) / 2**20, 1),
     )
     return answers
 
@@ -98,4 +96,5 @@ def _server_errors(answers: Counter[str]) -> int:
 
 
 def _rss() -> int:
+    gc.collect()
     return int(psutil.Process().memory_info().rss)
