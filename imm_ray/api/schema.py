@@ -85,7 +85,10 @@ def parse_parameters(schema: type[P], given: Mapping[str, str]) -> P:
     try:
         return schema.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
-        raise _refusal(error) from error
+        refusal = _refusal(error)
+    # Not "from error": a ValidationError keeps the frames of its validators where the garbage
+    # collector does not look, and with them the whole request, for ever.
+    raise refusal
 
 
 def _refusal(error: ValidationError) -> InvalidArgument:

@@ -1,7 +1,9 @@
 """Hostile requests to every action: IMM's JSON, no 5xx, nothing of the inside."""
 
 import asyncio
+import gc
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -80,6 +82,18 @@ def test_no_value_of_the_list_breaks_an_action(action: str, target: Target) -> N
     for number, text in enumerate(TEXTS * 2):
         name = names[number % len(names)]
         check(target.send(target.signer.request(action, {**good, name: text})))
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_request_leaves_nothing_in_memory(action: str, target: Target) -> None:
+    good, chance = example(action, target.known), random.Random(action)
+    for _ in range(40):
+        target.send(mutated(target.signer, action, good, chance))
+    for name, text in (("ProjectName", "1 a"), ("MaxResults", "x"), ("NextToken", "x" * 100)):
+        target.send(target.signer.request(action, {**good, name: text}))
+    gc.collect()
+    # The threads of the service may still hold what they did last.
+    assert sum(type(thing) is HttpRequest for thing in gc.get_objects()) <= 20
 
 
 latin = st.text(st.characters(max_codepoint=255), max_size=40)
