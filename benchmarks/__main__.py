@@ -14,6 +14,7 @@ NAMES = {
 
 COMMANDS = {
     "calibrate": ("benchmarks.calibrate.command", "a model card's limits, from your pictures"),
+    "fuzz": ("benchmarks.fuzz", "mutated requests to every action: what is answered, and memory"),
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
 }
 """Measurements whose ``main(arguments)`` reads its own options: module and question."""

@@ -1,5 +1,6 @@
 """Errors a client can see; anything else is a bug and becomes InternalError on the wire."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -16,6 +17,8 @@ class ImmError(Exception):
 
     code: ClassVar[str] = "InternalError"
     status: ClassVar[int] = 500
+    retry_after_ms: int = 0
+    """When to come back, for ``x-acs-retry-after``; 0 where coming back helps nobody."""
 
     def __init__(self, message: str = "") -> None:
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
@@ -181,6 +184,18 @@ class NoPermission(ImmError):
     code = "NoPermission"
     status = 403
 
+    def __init__(self, message: str = "", *, detail: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.detail = detail
+        """``AccessDeniedDetail``, where a RAM policy is the reason."""
+
+
+class RequestTimeout(ImmError):
+    """The request was not received completely in time."""
+
+    code = "RequestTimeout"
+    status = 408
+
 
 class ThrottledUser(ImmError):
     """Request was denied due to user flow control."""
@@ -198,6 +213,7 @@ class ServiceUnavailable(ImmError):
 
     code = "ServiceUnavailable"
     status = 503
+    retry_after_ms = 1000
 
 
 class SourceError(Exception):

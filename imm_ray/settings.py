@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,11 +18,10 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-DEFAULT_ACCOUNT = "100000"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from imm_ray.user import DEFAULT_ACCOUNT as DEFAULT_ACCOUNT
+from imm_ray.user import Section as _Section
+from imm_ray.user import User as User
+from imm_ray.user import read_users as read_users
 
 
 def _absolute(place: str) -> str:
@@ -49,43 +48,16 @@ class Server(_Section):
         return self
 
 
-class User(_Section):
-    """One holder of an access key. All users are account roots until RAM policies exist."""
-
-    account: str = DEFAULT_ACCOUNT
-    name: str = "root"
-    access_key_id: str = Field(min_length=1)
-    access_key_secret: SecretStr | None = None
-    access_key_secret_file: Path | None = None
-    security_token: SecretStr | None = Field(
-        None, description="makes this a static STS credential: requests must carry the token"
-    )
-    expires: str = Field("", description="RFC 3339 end of an STS credential; '' = never")
-    v1: bool = Field(False, description="accept the old HMAC-SHA1 signature from this key")
-
-    @model_validator(mode="after")
-    def _one_secret(self) -> "User":
-        if (self.access_key_secret is None) == (self.access_key_secret_file is None):
-            raise ValueError(
-                f"user {self.access_key_id}: give exactly one of access_key_secret and "
-                "access_key_secret_file"
-            )
-        return self
-
-    @property
-    def secret(self) -> str:
-        """The access key secret, read from its file if it is in one."""
-        if self.access_key_secret is not None:
-            return self.access_key_secret.get_secret_value()
-        assert self.access_key_secret_file is not None
-        return self.access_key_secret_file.read_text().strip()
-
-
 class Auth(_Section):
     """Who may call."""
 
     mode: Literal["signature", "none"] = "signature"
     users: tuple[User, ...] = ()
+    users_file: Path | None = Field(
+        None,
+        description="TOML or YAML file whose `users` these are, read again when it changes; the "
+        "settings file itself when the users come from it",
+    )
 
 
 class StoreSettings(_Section):
@@ -203,13 +175,27 @@ class Limits(_Section):
     fetch_timeout_s: float = Field(30.0, gt=0)
     max_pending_per_dataset: int = Field(200_000, gt=0)
     max_pending_per_account: int = Field(1_000_000, gt=0)
+    requests_per_second: float = Field(
+        2000.0, ge=0, description="of one access key at one ingress replica; 0 = no limit"
+    )
+    burst: int = Field(4000, ge=1, description="requests of a key let through at once after a rest")
+    project_requests_per_second: float = Field(
+        0.0, ge=0, description="to one project at one ingress replica; 0 = no limit"
+    )
+    request_timeout_s: float = Field(
+        9.0, gt=0, description="an answer that takes longer is ServiceUnavailable; SDKs wait 10 s"
+    )
 
 
 class Settings(BaseSettings):
     """Everything that can be configured."""
 
     model_config = SettingsConfigDict(
-        env_prefix="IMM_RAY_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix="IMM_RAY_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     data: Path = Path("imm-ray-data")
@@ -268,7 +254,37 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return (init_settings, env_settings, *_file_source(settings_cls, file))
 
-    return Settings.model_construct(**dict(FromFile(**overrides)))
+    settings = Settings.model_construct(**dict(FromFile(**overrides)))
+    return settings.model_copy(update={"auth": _with_users(settings.auth, file)})
+
+
+def _with_users(auth: Auth, file: Path | None) -> Auth:
+    """Return ``auth`` with the users of its file, and with the file that they come from."""
+    if auth.users_file is not None:
+        if auth.users:
+            raise ValueError("auth.users and auth.users_file: give one of them")
+        path = auth.users_file.expanduser().absolute()
+        return auth.model_copy(update={"users_file": path, "users": _users_of(path)})
+    if file is not None and auth.users and _from_file(auth.users, file):
+        return auth.model_copy(update={"users_file": file.absolute()})
+    return auth
+
+
+def _users_of(file: Path) -> tuple[User, ...]:
+    try:
+        return read_users(file)
+    except OSError as error:
+        raise ValueError(f"auth.users_file {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"auth.users_file {file}: {error}") from error
+
+
+def _from_file(users: tuple[User, ...], file: Path) -> bool:
+    """Return whether it is the settings file that has these users, not a stronger source."""
+    try:
+        return read_users(file) == users
+    except ValueError:
+        return False
 
 
 def _file_source(

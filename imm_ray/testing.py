@@ -15,7 +15,7 @@ import numpy as np
 import uvicorn
 
 from imm_ray.api.asgi import accepted_hosts, build_asgi
-from imm_ray.api.keyring import KeyRing
+from imm_ray.api.key_rotation import open_key_ring
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.api.service import ImmService
 from imm_ray.dataset.assembly import open_engine
@@ -193,7 +193,7 @@ class LocalImm:
         self._nonces = GroupWriter(self._relaxed, name="nonces")
         self._api = ImmService(
             self.settings,
-            KeyRing.of_users(self.settings.auth.users),
+            open_key_ring(self.settings.auth),
             database=self.database,
             writer=self._writer,
             relaxed=self._nonces,

@@ -1,12 +1,40 @@
-"""The HTTP face of `ImmService`: one path, two methods, and JSON whatever is asked."""
+"""The HTTP face of `ImmService`: one path, two methods, and JSON whatever is asked.
 
+Some requests never get here; Ray Serve's HTTP layer answers them by itself, without IMM's JSON:
+
+===================================================  ==============================================
+what comes                                           what it answers
+===================================================  ==============================================
+no HTTP/1 at all; a method that HTTP does not know;  400, text/plain, ``Invalid HTTP request
+a header that is malformed, folded or has a NUL;     received.`` (uvicorn)
+contradicting lengths; a chunk that is none
+a request line of more than 64 KiB                   the same
+a request for a WebSocket                            403, empty
+``/-/healthz`` and ``/-/routes``                     200, ``success``; the name of the app (Serve)
+a request while no replica serves, or whose replica  503 or 500, text/plain (Serve); a client may
+dies                                                 send it again
+the same behind the HAProxy ingress                  HAProxy's own 400, 408, 502, 503 and 504, HTML
+===================================================  ==============================================
+
+A client that sends its header lines too slowly holds a connection of that layer and nothing here;
+to limit it is the work of a proxy in front.
+"""
+
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, TypeAlias
 
 from imm_ray.api.call import new_request_id
 from imm_ray.api.rpc import MAX_BODY_BYTES, HttpRequest
 from imm_ray.api.service import ImmService, Response, refuse
-from imm_ray.errors import ImmError, InvalidApi, InvalidArgument, NoPermission, UnsupportedMethod
+from imm_ray.errors import (
+    ImmError,
+    InvalidApi,
+    InvalidArgument,
+    NoPermission,
+    RequestTimeout,
+    UnsupportedMethod,
+)
 from imm_ray.settings import Server
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -17,6 +45,7 @@ AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _HEALTHY = Response(200, {"content-type": "application/json;charset=utf-8"}, b'{"Status":"ok"}')
 _DEFAULT_PORTS = (80, 443)
+_RECEIVE_S = 10.0
 
 
 class _Gone(Exception):
@@ -85,11 +114,22 @@ async def _respond(
         _check_host(sent, hosts)
         _check_origin(headers, hosts)
         _check_target(scope)
-        body = await _read_body(receive)
+        async with asyncio.timeout(_RECEIVE_S):
+            body = await _read_body(receive)
+    except TimeoutError:
+        late = RequestTimeout(f"The request was not received within {_RECEIVE_S:g} seconds.")
+        return refuse(late, request_id=new_request_id(), host=sent[0])
     except ImmError as error:
         return refuse(error, request_id=new_request_id(), host=sent[0] if sent else None)
+    client = scope.get("client")
     return await service.handle(
-        HttpRequest(method=scope["method"], query=scope["query_string"], headers=headers, body=body)
+        HttpRequest(
+            method=scope["method"],
+            query=scope["query_string"],
+            headers=headers,
+            body=body,
+            peer=client[0] if client else "",
+        )
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from imm_ray.errors import IncompleteSignature, InvalidSignatureMethod
@@ -52,7 +52,7 @@ class V3Credential:
 
     access_key_id: str
     signed_headers: tuple[str, ...]
-    signature: str
+    signature: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class V1Credential:
     version: str
     timestamp: str
     nonce: str
-    signature: str
-    security_token: str | None
+    signature: str = field(repr=False)
+    security_token: str | None = field(repr=False)
 
 
 Credential: TypeAlias = V3Credential | V1Credential

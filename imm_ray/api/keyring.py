@@ -1,10 +1,11 @@
 """The access keys that the service knows, and who holds them."""
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from imm_ray.api.policy.grant import NOTHING, ROOT, Grant, read_grant
 from imm_ray.errors import (
     ExpiredSecurityToken,
     InvalidAccessKey,
@@ -16,15 +17,18 @@ from imm_ray.settings import DEFAULT_ACCOUNT, User
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who makes a request. ``nonce`` is '' where requests are not signed."""
+    """Who makes a request, and what it may do. ``nonce`` is '' where requests are not signed."""
 
     account: str
     user_name: str
     access_key_id: str = ""
     nonce: str = ""
+    temporary: bool = False
+    """By an STS credential."""
+    grant: Grant = NOTHING
 
 
-NOBODY_ASKED = Identity(account=DEFAULT_ACCOUNT, user_name="root")
+NOBODY_ASKED = Identity(account=DEFAULT_ACCOUNT, user_name="root", grant=ROOT)
 """The caller where ``auth.mode`` is ``none``: the default account's root."""
 
 
@@ -40,6 +44,7 @@ class AccessKey:
     expires: datetime | None = None
     v1: bool = False
     """Whether the old HMAC-SHA1 signature is accepted."""
+    grant: Grant = NOTHING
 
     def check_token(self, token: str | None, *, now: datetime) -> None:
         """Refuse a request whose security token is not this key's."""
@@ -58,6 +63,8 @@ class AccessKey:
             user_name=self.user_name,
             access_key_id=self.access_key_id,
             nonce=nonce,
+            temporary=bool(self.security_token),
+            grant=self.grant,
         )
 
 
@@ -71,13 +78,7 @@ class KeyRing:
     """
 
     def __init__(self, keys: Iterable[AccessKey]) -> None:
-        self._keys: dict[str, AccessKey] = {}
-        for key in keys:
-            if key.access_key_id in self._keys:
-                raise ValueError(
-                    f"the access key id {key.access_key_id} is configured more than once"
-                )
-            self._keys[key.access_key_id] = key
+        self._keys = keys_by_id(keys)
         self._nobody = AccessKey(
             account="", user_name="", access_key_id="", secret="no-such-key", v1=True
         )
@@ -85,29 +86,75 @@ class KeyRing:
     @classmethod
     def of_users(cls, users: Iterable[User]) -> "KeyRing":
         """Return the ring of the configured users."""
-        return cls(_key_of(user) for user in users)
+        return cls(key_of(user) for user in users)
 
     def find(self, access_key_id: str) -> AccessKey:
         """Return the key of that id, or the key that nobody holds."""
-        return self._keys.get(access_key_id, self._nobody)
+        return self._current().get(access_key_id, self._nobody)
 
     def check_known(self, key: AccessKey) -> None:
         """Refuse the key that nobody holds."""
         if key is self._nobody:
             raise InvalidAccessKey()
 
+    def _current(self) -> Mapping[str, AccessKey]:
+        return self._keys
 
-def _key_of(user: User) -> AccessKey:
+
+def keys_by_id(keys: Iterable[AccessKey]) -> dict[str, AccessKey]:
+    """Return ``keys`` by their ids.
+
+    Raises
+    ------
+    ValueError
+        Two have the same.
+    """
+    found: dict[str, AccessKey] = {}
+    for key in keys:
+        if key.access_key_id in found:
+            raise ValueError(f"the access key id {key.access_key_id} is configured more than once")
+        found[key.access_key_id] = key
+    return found
+
+
+def key_of(user: User) -> AccessKey:
+    """Return the key of a configured user.
+
+    Raises
+    ------
+    ValueError
+        Something of the user is not valid: a policy, a time, an empty secret or none.
+    """
     token = user.security_token
+    security_token = None if token is None else token.get_secret_value()
+    try:
+        secret = user.secret
+    except OSError as error:
+        raise ValueError(
+            f"user {user.access_key_id}: its access_key_secret_file can not be read: "
+            f"{error.strerror}"
+        ) from error
+    if not secret or security_token == "":
+        raise ValueError(f"user {user.access_key_id}: its secret or security token is empty")
     return AccessKey(
         account=user.account,
         user_name=user.name,
         access_key_id=user.access_key_id,
-        secret=user.secret,
-        security_token=token.get_secret_value() if token is not None else "",
+        secret=secret,
+        security_token=security_token or "",
         expires=_expiry(user),
         v1=user.v1,
+        grant=_grant(user),
     )
+
+
+def _grant(user: User) -> Grant:
+    try:
+        return read_grant(
+            root=user.is_root, policies=user.policies or (), session=user.session_policy
+        )
+    except ValueError as error:
+        raise ValueError(f"user {user.access_key_id}: {error}") from error
 
 
 def _expiry(user: User) -> datetime | None:

@@ -7,7 +7,7 @@ reader takes would decide over what was signed.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +20,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_PARAMETERS = 256
 MAX_PARAMETER_NAME = 256
 MAX_HEADERS = 128
+MAX_HEADER_BYTES = 64 * 1024
 
 _FORM = "application/x-www-form-urlencoded"
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -28,12 +29,17 @@ _ACTION = re.compile(r"[A-Za-z][A-Za-z0-9]{0,127}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """A request to ``/`` as it was received. Names of headers are in lower case."""
+    """A request to ``/`` as it was received. Names of headers are in lower case.
+
+    What may hold a signature or a token is not shown by ``repr``.
+    """
 
     method: str
-    query: bytes = b""
-    headers: tuple[tuple[str, str], ...]
-    body: bytes = b""
+    query: bytes = field(default=b"", repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    peer: str = ""
+    """The address that the connection comes from; '' where it is not known."""
 
     def header(self, name: str) -> str | None:
         """Return the value of the header ``name`` (in lower case), None if it was not sent."""
@@ -47,8 +53,8 @@ class RpcRequest:
     http: HttpRequest
     action: str
     version: str
-    query: Mapping[str, str]
-    form: Mapping[str, str]
+    query: Mapping[str, str] = field(repr=False)
+    form: Mapping[str, str] = field(repr=False)
     credential: Credential | None
     """None when the request carries no credential of any kind."""
 
@@ -107,6 +113,8 @@ def parse_request(http: HttpRequest) -> RpcRequest:
 def _check_headers(http: HttpRequest) -> None:
     if len(http.headers) > MAX_HEADERS:
         raise InvalidArgument(f"The request has more than {MAX_HEADERS} headers.")
+    if sum(len(name) + len(value) for name, value in http.headers) > MAX_HEADER_BYTES:
+        raise InvalidArgument(f"The headers have more than {MAX_HEADER_BYTES} bytes.")
     seen: set[str] = set()
     for name, value in http.headers:
         if any(character in value for character in "\r\n\0"):

@@ -85,7 +85,10 @@ def parse_parameters(schema: type[P], given: Mapping[str, str]) -> P:
     try:
         return schema.model_validate({name: value for name, value in given.items() if value})
     except ValidationError as error:
-        raise _refusal(error) from error
+        refusal = _refusal(error)
+    # Not "from error": a ValidationError keeps the frames of its validators where the garbage
+    # collector does not look, and with them the whole request, for ever.
+    raise refusal
 
 
 def _refusal(error: ValidationError) -> InvalidArgument:
@@ -186,6 +189,11 @@ def is_label_key(key: str) -> str:
     return key
 
 
+def is_name(text: str) -> bool:
+    """Return whether ``text`` can name a project or a dataset."""
+    return bool(_NAME.fullmatch(text))
+
+
 def _is_user_data(text: str) -> bool:
     return len(text.encode()) <= MAX_USER_DATA_BYTES
 
@@ -200,7 +208,7 @@ AsJson = BeforeValidator(_from_json)
 Name: TypeAlias = Annotated[
     str,
     _matching(
-        lambda text: bool(_NAME.fullmatch(text)),
+        is_name,
         "does not have 1 to 128 letters, digits, '_' and '-', the first a letter or '_'",
     ),
 ]

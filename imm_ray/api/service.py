@@ -1,8 +1,13 @@
 """`ImmService`: a request in, a response out; the one place where errors become IMM's JSON.
 
 The order of checks is the gateway's: the request's form, the version, the action (an unknown one is
-``InvalidApi.NotFound`` whoever asks, signed or not), the HTTP method, the signature, the nonce, the
-parameters, the resources.
+``InvalidApi.NotFound`` whoever asks, signed or not), the HTTP method, the signature, the rate of
+the key, the nonce, the policies of the caller, the parameters, the resources. Who is not allowed an
+action on a resource therefore never learns whether it exists.
+
+A request that is throttled for its rate has no effect and leaves no nonce. One that takes longer
+than ``limits.request_timeout_s`` is answered ServiceUnavailable; a write may still be committed
+then, as with any time-out.
 """
 
 import asyncio
@@ -11,6 +16,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any, TypeVar
 
 from imm_ray.api.actions.registry import ACTIONS, Action, Write
@@ -19,13 +25,18 @@ from imm_ray.api.call import Call, Surroundings, Written, new_request_id
 from imm_ray.api.json_text import write_json
 from imm_ray.api.keyring import NOBODY_ASKED, Identity, KeyRing
 from imm_ray.api.notification import NotificationBuilder
+from imm_ray.api.origin import read_origin
 from imm_ray.api.paging import PageTokens
+from imm_ray.api.policy.gate import Gate
+from imm_ray.api.rate import RateLimit
 from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
 from imm_ray.api.signature import verify
 from imm_ray.errors import (
     ImmError,
     InvalidApi,
     InvalidVersion,
+    NoPermission,
+    ServiceUnavailable,
     SignatureNonceUsed,
     ThrottledUser,
     UnsupportedMethod,
@@ -42,6 +53,8 @@ T = TypeVar("T")
 
 _CONTENT_TYPE = "application/json;charset=utf-8"
 _THREADS = 16
+_MAX_HOST = 255
+_MAX_MESSAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,7 @@ class _Verified:
     call: Call
     identity: Identity
     run: Write
+    denied: NoPermission | None
 
 
 class ImmService:
@@ -91,7 +105,13 @@ class ImmService:
         clock: Callable[[], datetime],
         ring: Callable[[DatasetId], None],
     ) -> None:
+        self._settings = settings
         self._signed = settings.auth.mode == "signature"
+        limits = settings.limits
+        self._key_rate = RateLimit(limits.requests_per_second, limits.burst)
+        project_rate = limits.project_requests_per_second
+        self._project_rate = RateLimit(project_rate, max(1, ceil(project_rate)))
+        self._gate = Gate(settings.server.region)
         self._keys = keys
         self._database = database
         self._writer = writer
@@ -110,8 +130,19 @@ class ImmService:
         """Return the answer to ``http``; whatever happens it is IMM's JSON."""
         request_id = new_request_id()
         try:
-            body = await self._answer(http, request_id)
+            async with asyncio.timeout(self._settings.limits.request_timeout_s):
+                body = await self._answer(http, request_id)
             return _respond(200, {"RequestId": request_id, **body}, request_id)
+        except TimeoutError:
+            late = ServiceUnavailable(
+                "The request took too long; it may still take effect. Try again."
+            )
+            logger.warning(
+                "request timed out: request_id=%s action=%s",
+                request_id,
+                http.header("x-acs-action"),
+            )
+            return refuse(late, request_id=request_id, host=http.header("host"))
         except ImmError as error:
             return refuse(error, request_id=request_id, host=http.header("host"))
         except Exception:
@@ -126,6 +157,9 @@ class ImmService:
 
     async def _answer(self, http: HttpRequest, request_id: str) -> Mapping[str, Any]:
         verified = await self._in_thread(lambda: self._verify(http, request_id))
+        if verified.denied is not None:
+            await self._remember(verified)
+            raise verified.denied
         if verified.action.writes:
             written = await self._write(verified)
             for dataset_id in written.ring:
@@ -139,7 +173,17 @@ class ImmService:
         action = _find_action(request)
         now = self._clock()
         identity = verify(request, self._keys, now=now) if self._signed else NOBODY_ASKED
+        self._key_rate.take(identity.access_key_id, "an access key")
         parameters = request.business_parameters
+        denied = self._gate.refusal(
+            request,
+            identity,
+            schema=action.schema,
+            origin=read_origin(http, self._settings.server),
+            now=now,
+        )
+        if denied is None and (project := parameters.get("ProjectName")):
+            self._project_rate.take(f"{identity.account} {project}", "the clients of a project")
         call = Call(
             action=request.action,
             account=identity.account,
@@ -148,7 +192,7 @@ class ImmService:
             parameters=parameters,
             surroundings=self._surroundings,
         )
-        return _Verified(action, call, identity, _prepared(action, parameters))
+        return _Verified(action, call, identity, _prepared(action, parameters), denied)
 
     def _read(self, verified: _Verified) -> Written:
         with self._database.read() as tx:
@@ -227,16 +271,16 @@ def _prepared(action: Action, parameters: Mapping[str, str]) -> Write:
 
 def refuse(error: ImmError, *, request_id: str, host: str | None) -> Response:
     """Return ``error`` as IMM's JSON."""
-    body = {
+    body: dict[str, Any] = {
         "RequestId": request_id,
-        "HostId": host or "",
+        "HostId": (host or "")[:_MAX_HOST],
         "Code": error.code,
-        "Message": error.message,
+        "Message": error.message[:_MAX_MESSAGE],
         "Recommend": f"https://next.api.aliyun.com/troubleshoot?q={error.code}&product=imm",
     }
-    retry = (
-        {"x-acs-retry-after": str(error.retry_after_ms)} if isinstance(error, ThrottledUser) else {}
-    )
+    if isinstance(error, NoPermission) and error.detail is not None:
+        body["AccessDeniedDetail"] = dict(error.detail)
+    retry = {"x-acs-retry-after": str(error.retry_after_ms)} if error.retry_after_ms else {}
     return _respond(error.status, body, request_id, retry)
 
 

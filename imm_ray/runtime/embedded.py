@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from ray import serve
 from ray.serve.config import HTTPOptions, ProxyLocation
 
+from imm_ray.api.keyring import KeyRing
 from imm_ray.runtime.data_folder import DataFolder
 from imm_ray.runtime.deployments import assemble, prepare
 from imm_ray.runtime.exposure import check_exposure
@@ -45,7 +46,8 @@ class EmbeddedServer:
     imm_ray.runtime.data_folder.InUse
         The data folder or the port is another process's.
     ValueError
-        The settings would serve without signatures, or in the clear, beyond this machine.
+        The settings would serve without signatures, or in the clear, beyond this machine; or a
+        user of them is not valid.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class EmbeddedServer:
         on_ray_started: Callable[[], None] = lambda: None,
     ) -> None:
         check_exposure(settings)
+        KeyRing.of_users(settings.auth.users)  # policies too: refused now, not in a worker's log
         self._dashboard = dashboard
         self._on_ray_started = on_ray_started
         self.lost_ray = False

@@ -3,7 +3,7 @@
 from typing import Any
 
 from imm_ray.api.asgi import AsgiApp, accepted_hosts, build_asgi
-from imm_ray.api.keyring import KeyRing
+from imm_ray.api.key_rotation import open_key_ring
 from imm_ray.api.service import ImmService
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
@@ -29,7 +29,7 @@ class Ingress:
             secret = constants.secret(tx)
         self._service = ImmService(
             settings,
-            KeyRing.of_users(settings.auth.users),
+            open_key_ring(settings.auth),
             database=database,
             writer=GroupWriter(database),
             relaxed=GroupWriter(relaxed, name="nonces"),

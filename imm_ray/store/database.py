@@ -103,6 +103,7 @@ def _open(url: str, busy_timeout_s: float, synchronous: str) -> Engine:
         max_overflow=24,
         connect_args={"check_same_thread": False, "timeout": busy_timeout_s},
         json_serializer=_to_json,
+        hide_parameters=True,  # errors go to the log, what clients say does not
     )
     event.listen(engine, "connect", lambda dbapi, _: _prepare(dbapi, synchronous))
     event.listen(engine, "begin", _begin)
