@@ -28,6 +28,7 @@ from imm_ray.model import (
     SourceStat,
 )
 from imm_ray.store import constraints, datasets, lineage, requests, searchable, tables
+from imm_ray.store.columns import readable
 from imm_ray.store.database import Tx
 
 _IDS_AT_ONCE = 500
@@ -97,7 +98,9 @@ def count_contents(tx: Tx, file_ids: Iterable[FileId]) -> int:
 def by_id(tx: Tx, dataset_id: DatasetId, file_ids: Iterable[FileId]) -> dict[FileId, File]:
     """Return files with their figures by id."""
     f = tables.file
-    query = select(f).where(f.c.dataset_id == dataset_id, f.c.file_id.in_(list(file_ids)))
+    query = select(*readable(f)).where(
+        f.c.dataset_id == dataset_id, f.c.file_id.in_(list(file_ids))
+    )
     return {
         file.file_id: file for file in _files(tx, dataset_id, list(tx.execute(query).mappings()))
     }
@@ -334,7 +337,7 @@ def _figures(
     if visible is None or not file_ids:
         return {}
     query = (
-        select(g, m.c.cluster_id, m.c.confidence.label("cluster_confidence"))
+        select(*readable(g), m.c.cluster_id, m.c.confidence.label("cluster_confidence"))
         .outerjoin(
             m,
             (m.c.dataset_id == g.c.dataset_id)

@@ -19,7 +19,15 @@ from sqlalchemy import ColumnElement, and_, case, false, func, literal, not_, or
 from sqlalchemy import exists as sql_exists
 
 from imm_ray.store import tables
-from imm_ray.store.query.expression import F, Rows, Scope, Sql, rows_of, value_of
+from imm_ray.store.query.expression import (
+    F,
+    Rows,
+    Scope,
+    Sql,
+    files_of_cluster,
+    rows_of,
+    value_of,
+)
 from imm_ray.store.query.field import CLUSTER_ID, FIGURES, INDEPENDENT, UNAVAILABLE, FieldType
 from imm_ray.store.query.function import Begins, Folded, Texts, fold, occurs
 from imm_ray.store.query.tree import (
@@ -56,6 +64,20 @@ def compile_condition(condition: Condition, scope: Scope) -> ColumnElement[bool]
             return false()
         case _:
             return _place(condition)
+
+
+def is_narrow(condition: Condition) -> bool:
+    """Return whether the files that can match are named by a cluster or by a label's value."""
+    match condition:
+        case Group(Junction.AND, parts):
+            return any(map(is_narrow, parts))
+        case Nested(array, inside):
+            return array == FIGURES and _needs_cluster(inside)
+        case Compare():
+            equal = condition.comparison is Comparison.EQ
+            return _is_cluster(condition) or (condition.field.is_label and equal)
+        case _:
+            return False
 
 
 def clusters_in(condition: Condition) -> Iterator[str]:
@@ -97,7 +119,7 @@ def _inside(condition: Condition, scope: Scope, rows: Rows) -> ColumnElement[boo
 
 def _leaf(leaf: Compare | Exists, scope: Scope) -> ColumnElement[bool]:
     if leaf.field.is_label:
-        return _label(leaf)
+        return _label(leaf, scope)
     if leaf.field.array:
         return _any_element(leaf.field.array, leaf, scope)
     if leaf.field.type is FieldType.ARRAY:
@@ -129,6 +151,8 @@ def _ordered(value: Sql, comparison: Comparison, wanted: Any) -> ColumnElement[b
 
 
 def _any_element(array: str, inside: Condition, scope: Scope) -> ColumnElement[bool]:
+    if isinstance(inside, Compare) and _is_cluster(inside):
+        return F.file_id.in_(files_of_cluster(str(inside.value), scope))
     of_clusters = array == FIGURES and _needs_cluster(inside)
     rows = rows_of(array, scope, in_clusters=of_clusters)
     condition = _inside(inside, scope, rows)
@@ -153,10 +177,10 @@ def _is_cluster(leaf: Compare) -> bool:
     )
 
 
-def _label(leaf: Compare | Exists) -> ColumnElement[bool]:
+def _label(leaf: Compare | Exists, scope: Scope) -> ColumnElement[bool]:
     r = tables.file_label.c
     of_key = select(r.file_id).where(
-        r.dataset_id == F.dataset_id, r.label_key == fold(leaf.field.member)
+        r.dataset_id == scope.dataset.dataset_id, r.label_key == fold(leaf.field.member)
     )
     if isinstance(leaf, Compare):
         of_key = of_key.where(_label_value(leaf))

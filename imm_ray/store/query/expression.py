@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     FromClause,
+    Select,
     Text,
     and_,
     case,
@@ -101,15 +102,27 @@ def rows_of(array: str, scope: Scope, *, in_clusters: bool = False) -> Rows:
     return Rows(source=elements, file_id=F.file_id, of_file=true(), member=member)
 
 
-def _figures(scope: Scope, in_clusters: bool) -> Rows:
-    g, m = tables.figure.alias("g"), tables.membership.alias("m")
-    visible = and_(
+def files_of_cluster(cluster_id: str, scope: Scope) -> Select[Any]:
+    """Return the ids of the files with a figure in the cluster that an id leads to."""
+    m = tables.membership.alias("m")
+    cluster = m.c.cluster_id == scope.heirs.get(cluster_id, cluster_id)
+    return select(m.c.file_id).where(_visible(m, scope), cluster)
+
+
+def _visible(m: FromClause, scope: Scope) -> ColumnElement[bool]:
+    # The sums keep SQLite, which has no statistics, from the indexes on runs: it would take them
+    # for narrower than the one on the cluster, and read every member of the dataset.
+    return and_(
         m.c.dataset_id == scope.dataset.dataset_id,
         m.c.kind == ClusterKind.FIGURE,
-        m.c.item_id == g.c.figure_id,
-        m.c.from_run <= scope.figure_run,
-        m.c.to_run > scope.figure_run,
+        m.c.from_run + 0 <= scope.figure_run,
+        m.c.to_run + 0 > scope.figure_run,
     )
+
+
+def _figures(scope: Scope, in_clusters: bool) -> Rows:
+    g, m = tables.figure.alias("g"), tables.membership.alias("m")
+    visible = and_(m.c.item_id == g.c.figure_id, _visible(m, scope))
     alone = case((g.c.seq <= scope.figure_watermark, INDEPENDENT), else_=UNAVAILABLE)
     special: dict[str, Callable[[], Sql]] = {
         "FigureType": lambda: literal("face"),

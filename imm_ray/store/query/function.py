@@ -56,6 +56,10 @@ class Begins(FunctionElement[bool]):
     name = "imm_begins"
     inherit_cache = True
 
+    def self_group(self, against: Any = None) -> Any:
+        """Return it as it is: ``= 1`` behind it, as SQLite has no truth values, hides the index."""
+        return self
+
 
 def fold(text: str) -> str:
     """Return ``text`` without the case of its letters.
