@@ -98,9 +98,8 @@ def count_contents(tx: Tx, file_ids: Iterable[FileId]) -> int:
 def by_id(tx: Tx, dataset_id: DatasetId, file_ids: Iterable[FileId]) -> dict[FileId, File]:
     """Return files with their figures by id."""
     f = tables.file
-    query = select(*readable(f)).where(
-        f.c.dataset_id == dataset_id, f.c.file_id.in_(list(file_ids))
-    )
+    mine = f.c.dataset_id.concat("") == dataset_id  # no index has it: the one on ids is taken
+    query = select(*readable(f)).where(mine, f.c.file_id.in_(list(file_ids)))
     return {
         file.file_id: file for file in _files(tx, dataset_id, list(tx.execute(query).mappings()))
     }

@@ -159,7 +159,11 @@ def _any_element(array: str, inside: Condition, scope: Scope) -> ColumnElement[b
     if of_clusters:
         return F.file_id.in_(select(rows.file_id).select_from(rows.source).where(condition))
     query = select(literal(1)).select_from(rows.source).where(rows.of_file, condition)
-    return sql_exists(query.correlate(tables.file))
+    found = sql_exists(query.correlate(tables.file))
+    if isinstance(inside, Compare) and _is_unseen(inside):
+        # Figures are as old as what was last read of their file, so old files need no look at them.
+        return and_(F.vector_seq > scope.figure_watermark, found)
+    return found
 
 
 def _needs_cluster(inside: Condition) -> bool:
@@ -167,6 +171,11 @@ def _needs_cluster(inside: Condition) -> bool:
     if isinstance(inside, Group):
         return inside.junction is Junction.AND and any(map(_needs_cluster, inside.parts))
     return isinstance(inside, Compare) and _is_cluster(inside)
+
+
+def _is_unseen(leaf: Compare) -> bool:
+    is_equal = leaf.comparison is Comparison.EQ
+    return leaf.field.path == CLUSTER_ID and is_equal and leaf.value == UNAVAILABLE
 
 
 def _is_cluster(leaf: Compare) -> bool:
