@@ -22,11 +22,8 @@ from imm_ray.model import (
     SimilarImageCluster,
     Task,
 )
-
-UNAVAILABLE = "figure-cluster-id-unavailable"
-"""FigureClusterId of a face that no run has seen."""
-INDEPENDENT = "figure-cluster-id-independent"
-"""FigureClusterId of a face that was clustered and belongs to nobody."""
+from imm_ray.store.query.field import INDEPENDENT as INDEPENDENT
+from imm_ray.store.query.field import UNAVAILABLE as UNAVAILABLE
 
 _OWN_MEDIA_TYPES = ("image", "video", "audio")
 

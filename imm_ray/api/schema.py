@@ -91,6 +91,22 @@ def parse_parameters(schema: type[P], given: Mapping[str, str]) -> P:
     raise refusal
 
 
+W = TypeVar("W", bound=Wire)
+
+
+def parse_object(schema: type[W], given: Any) -> W:
+    """Return one object of a list that is judged item by item.
+
+    Raises
+    ------
+    InvalidArgument
+    """
+    try:
+        return schema.model_validate(given)
+    except ValidationError as error:
+        raise _refusal(error) from error
+
+
 def _refusal(error: ValidationError) -> InvalidArgument:
     first = error.errors(include_url=False)[0]
     parameter = "".join(

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Dialect,
     ForeignKeyConstraint,
+    Table,
     Text,
     TypeDecorator,
 )
@@ -50,3 +51,8 @@ def time(name: str, *, nullable: bool = False) -> Column[datetime]:
 def of_dataset() -> ForeignKeyConstraint:
     """Return the foreign key of a row that belongs to a dataset."""
     return ForeignKeyConstraint(["dataset_id"], ["dataset.dataset_id"])
+
+
+def readable(table: Table) -> list[Column[Any]]:
+    """Return the columns of a table but for the vector, which no client reads."""
+    return [column for column in table.c if column.name != "vector"]

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from imm_ray.errors import ThrottledUser
+from imm_ray.store.query import function
 
 Tx: TypeAlias = Connection
 """An open transaction."""
@@ -121,6 +122,7 @@ def _prepare(dbapi: Any, synchronous: str) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    function.register(dbapi)
 
 
 def _begin(connection: Connection) -> None:

@@ -27,7 +27,8 @@ from imm_ray.model import (
     JsonObject,
     SourceStat,
 )
-from imm_ray.store import constraints, datasets, lineage, requests, tables
+from imm_ray.store import constraints, datasets, lineage, requests, searchable, tables
+from imm_ray.store.columns import readable
 from imm_ray.store.database import Tx
 
 _IDS_AT_ONCE = 500
@@ -69,6 +70,8 @@ def index(
         raise LimitExceeded(f"The dataset may have {dataset.quotas.dataset_max_file_count} files.")
     for uri, row in known.items():
         _index_again(tx, row, wanted[uri], seq, now)
+    again = {row.file_id: wanted[uri].attributes for uri, row in known.items()}
+    searchable.relabel(tx, dataset.dataset_id, again)
     revisions = {uri: (row.file_id, row.revision + 1) for uri, row in known.items()}
     revisions |= _insert(tx, dataset.dataset_id, fresh, seq, now)
     if request is not None:
@@ -97,7 +100,8 @@ def count_contents(tx: Tx, file_ids: Iterable[FileId]) -> int:
 def by_id(tx: Tx, dataset_id: DatasetId, file_ids: Iterable[FileId]) -> dict[FileId, File]:
     """Return files with their figures by id."""
     f = tables.file
-    query = select(f).where(f.c.dataset_id == dataset_id, f.c.file_id.in_(list(file_ids)))
+    mine = f.c.dataset_id.concat("") == dataset_id  # no index has it: the one on ids is taken
+    query = select(*readable(f)).where(mine, f.c.file_id.in_(list(file_ids)))
     return {
         file.file_id: file for file in _files(tx, dataset_id, list(tx.execute(query).mappings()))
     }
@@ -259,8 +263,11 @@ def _shrink(tx: Tx, state: Any, members: Sequence[Any], now: datetime) -> None:
 
 def _known(tx: Tx, dataset_id: DatasetId, uris: Sequence[str]) -> dict[str, Any]:
     f = tables.file.c
-    query = select(f.file_id, f.uri, f.revision, f.seq, f.status, f.attributes).where(
-        f.dataset_id == dataset_id, f.uri.in_(uris)
+    known = (f.attributes, f.image_score, f.produce_time, f.lat_long)
+    query = (
+        select(f.file_id, f.uri, f.revision, f.seq, f.status, *known)
+        .where(f.dataset_id == dataset_id, f.uri.in_(uris))
+        .with_for_update()
     )
     return {row.uri: row for row in tx.execute(query)}
 
@@ -269,6 +276,7 @@ def _index_again(tx: Tx, row: Any, item: InputFile, seq: int, now: datetime) -> 
     # A file that still waits keeps its place: a task that covers it must not lose it to a repeated
     # request.
     waits = row.status == FileStatus.PENDING
+    attributes = {**row.attributes, **item.attributes}
     tx.execute(
         update(tables.file)
         .where(tables.file.c.file_id == row.file_id)
@@ -278,8 +286,9 @@ def _index_again(tx: Tx, row: Any, item: InputFile, seq: int, now: datetime) -> 
             status=FileStatus.PENDING,
             reason="",
             attempts=0,
-            attributes={**row.attributes, **item.attributes},
+            attributes=attributes,
             updated_at=now,
+            **searchable.described(row.uri, attributes, **searchable.read_from(row)),
         )
     )
 
@@ -289,7 +298,7 @@ def _insert(
 ) -> dict[str, tuple[str, int]]:
     if not items:
         return {}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "file_id": str(uuid.uuid4()),
             "dataset_id": dataset_id,
@@ -301,10 +310,12 @@ def _insert(
             "exif": {},
             "created_at": now,
             "updated_at": now,
+            **searchable.described(item.uri, item.attributes),
         }
         for item in items
     ]
     tx.execute(insert(tables.file), rows)
+    searchable.relabel(tx, dataset_id, {str(row["file_id"]): row["attributes"] for row in rows})
     d = tables.dataset
     tx.execute(
         update(d).where(d.c.dataset_id == dataset_id).values(file_count=d.c.file_count + len(rows))
@@ -327,7 +338,7 @@ def _figures(
     if visible is None or not file_ids:
         return {}
     query = (
-        select(g, m.c.cluster_id, m.c.confidence.label("cluster_confidence"))
+        select(*readable(g), m.c.cluster_id, m.c.confidence.label("cluster_confidence"))
         .outerjoin(
             m,
             (m.c.dataset_id == g.c.dataset_id)

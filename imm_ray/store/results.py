@@ -25,7 +25,7 @@ from imm_ray.model import (
     SourceStat,
     Vector,
 )
-from imm_ray.store import constraints, datasets, files, requests, tables
+from imm_ray.store import constraints, datasets, files, requests, searchable, tables
 from imm_ray.store.database import Tx
 from imm_ray.store.ownership import Lease, check
 
@@ -140,7 +140,9 @@ def _commit(
     file, outcome = result.file, result.outcome
     f = tables.file
     row = tx.execute(
-        select(f.c.size, f.c.seq).where(f.c.file_id == file.file_id, f.c.revision == file.revision)
+        select(f.c.size, f.c.seq, f.c.attributes)
+        .where(f.c.file_id == file.file_id, f.c.revision == file.revision)
+        .with_for_update()
     ).first()
     if row is None:
         return None
@@ -156,6 +158,7 @@ def _commit(
     if _says_something_new(outcome):
         analysis = outcome.analysis if isinstance(outcome, Indexed) else None
         values |= _analysis_values(analysis, row.seq)
+        values |= searchable.described(file.uri, row.attributes, **_taken(analysis))
         accepted = _replace_items(tx, dataset_id, file, row.seq, analysis, now)
     tx.execute(update(f).where(f.c.file_id == file.file_id).values(**values))
     _add_size(tx, dataset_id, values.get("size", row.size) - row.size)
@@ -194,6 +197,12 @@ def _analysis_values(analysis: ImageAnalysis | None, seq: int) -> dict[str, Any]
         "vector": None if analysis.vector is None else to_blob(analysis.vector),
         "vector_seq": seq,
     }
+
+
+def _taken(analysis: ImageAnalysis | None) -> dict[str, str]:
+    if analysis is None:
+        return {}
+    return {"produce_time": analysis.produce_time, "lat_long": analysis.lat_long}
 
 
 def _add_size(tx: Tx, dataset_id: DatasetId, delta: int) -> None:

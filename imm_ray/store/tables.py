@@ -141,11 +141,33 @@ file = Table(
     Column("exif", JSON, nullable=False),
     count("vector_seq"),
     Column("vector", LargeBinary),
+    text("words"),
+    time("produced_at", nullable=True),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("place_x", Float),
+    Column("place_y", Float),
+    Column("place_z", Float),
     time("created_at"),
     time("updated_at"),
     of_dataset(),
     UniqueConstraint("dataset_id", "uri"),
     Index(None, "dataset_id", "status", "seq"),
+)
+
+# CustomLabels once more, for queries: keys and values without the case of their letters.
+file_label = Table(
+    "file_label",
+    metadata,
+    Column("file_id", String(36), primary_key=True),
+    Column("label_key", String(512), primary_key=True),
+    Column("dataset_id", String(36), nullable=False),
+    text("value", default=None),
+    text("said", default=None),
+    Column("number", Float),
+    ForeignKeyConstraint(["file_id"], ["file.file_id"], ondelete="CASCADE"),
+    Index(None, "dataset_id", "label_key", "value"),
+    Index(None, "dataset_id", "label_key", "number"),
 )
 
 figure = Table(

@@ -10,9 +10,11 @@ from imm_ray.api.actions import (
     figures,
     files,
     projects,
+    queries,
     regions,
     similar,
     tasks,
+    updates,
 )
 from imm_ray.api.call import Call, Written
 from imm_ray.api.schema import P, Parameters, parse_parameters
@@ -101,6 +103,11 @@ ACTIONS: Mapping[str, Action] = {
     "BatchDeleteFileMeta": _writes(
         files.BatchDeleteFileMeta, files.batch_delete_file_meta, POST_ONLY
     ),
+    "UpdateFileMeta": _writes(updates.UpdateFileMeta, updates.update_file_meta),
+    "BatchUpdateFileMeta": _writes(updates.BatchUpdateFileMeta, updates.batch_update_file_meta),
+    "SimpleQuery": _reads(queries.SimpleQuery, queries.simple_query),
+    "FuzzyQuery": _reads(queries.FuzzyQuery, queries.fuzzy_query),
+    "SemanticQuery": _reads(queries.SemanticQuery, queries.semantic_query),
     "CreateFigureClusteringTask": _writes(tasks.CreateTask, figures.create_figure_clustering_task),
     "GetFigureCluster": _reads(figures.GetFigureCluster, figures.get_figure_cluster),
     "BatchGetFigureCluster": _reads(

@@ -134,6 +134,7 @@ def test_every_look_up_is_within_the_account(rig: Rig, action: str) -> None:
         "TaskId": rig.call("ListTasks", ProjectName="p")["Tasks"][0]["TaskId"],
         "TaskType": "FaceClustering",
         "AcceptLanguage": "en-US",
+        "Query": {},
     }
     if "Binding" in action:
         given["URI"] = "oss://b"

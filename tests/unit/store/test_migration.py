@@ -5,10 +5,13 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
+from imm_ray.api.file_query import SimpleQuery, read_condition
 from imm_ray.model import ClusterEvent, ClusterId, ClusterKind, DatasetId, EditKind, EventKind
-from imm_ray.store import clusters, edits, lineage, migrate, ownership
+from imm_ray.store import clusters, datasets, edits, lineage, migrate, ownership
 from imm_ray.store.clusters import ClusterQuery
 from imm_ray.store.database import Database, Tx
+from imm_ray.store.query.page import page
+from imm_ray.store.query.tree import Mentions
 from imm_ray.testing import ManualClock
 
 NOW = ManualClock()()
@@ -51,4 +54,37 @@ def test_a_database_of_the_first_version_is_taken_over_with_its_rows(tmp_path: P
         lineage.stage(tx, lease, ClusterKind.FIGURE, 1, [happened], 0, now=NOW)
         assert len(lineage.history(tx, DATASET, ClusterId("A"), limit=9)) == 1
         assert lineage.resolve(tx, DATASET, ClusterId("A")) == "A"
+    database.close()
+
+
+def test_files_of_an_earlier_version_are_found_by_queries(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    said = (
+        '{"CustomLabels":{"City":"Köln","n":3,"t":true},"LatLong":"48.1,11.5","Title":"Straße",'
+        '"Labels":[{"LabelName":"Tür"}],"Addresses":[{"City":"Bonn"}]}'
+    )
+    columns = "file_id, dataset_id, uri, revision, seq, status, attributes, exif, created_at"
+    with database.write() as tx:
+        migrate_to(tx, "0002")
+        for row in ROWS[:2]:
+            tx.exec_driver_sql(row)
+        insert = f"INSERT INTO file ({columns}, updated_at, image_score, produce_time) "
+        values = "VALUES (?, 'd', ?, 1, 1, 'Succeeded', ?, '{}', 0, 0, ?, ?)"
+        taken = "2020-01-01T00:00:00"
+        tx.exec_driver_sql(insert + values, ("f1", "oss://b/1.jpg", said, 0.5, taken))
+        tx.exec_driver_sql(insert + values, ("f2", "oss://b/2.jpg", "{}", None, taken))
+    migrate.upgrade(database)
+    here = {"Field": "CustomLabels.n", "Operation": "gt", "Value": "2"}
+    there = {"Field": "LatLong", "Operation": "geo-distance", "Value": "48.1,11.5;1"}
+    then = {"Field": "ProduceTime", "Operation": "eq", "Value": "2020-01-01T00:00:00Z"}
+    city = {"Field": "CustomLabels.city", "Operation": "eq", "Value": "KÖLN"}
+    with database.read() as tx:
+        dataset = datasets.by_id(tx, DATASET)
+        assert dataset is not None
+        conditions = [
+            read_condition(SimpleQuery.model_validate(q)) for q in (here, there, then, city)
+        ]
+        for condition in (*conditions, Mentions(("strasse", "tür", "bonn", "true"))):
+            (found,) = page(tx, dataset, condition, limit=9)
+            assert found.file.uri == "oss://b/1.jpg"
     database.close()
