@@ -199,6 +199,10 @@ class ServiceUnavailable(ImmError):
     code = "ServiceUnavailable"
     status = 503
 
+    def __init__(self, message: str = "", *, retry_after_ms: int = 1000) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
 
 class SourceError(Exception):
     """A source can not be read or decoded; fails one file and never reaches the wire as an error.

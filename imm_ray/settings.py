@@ -198,6 +198,9 @@ class Limits(_Section):
     fetch_timeout_s: float = Field(30.0, gt=0)
     max_pending_per_dataset: int = Field(200_000, gt=0)
     max_pending_per_account: int = Field(1_000_000, gt=0)
+    thumbnail_cache_bytes: int = Field(
+        268_435_456, ge=0, description="disk for thumbnails in the data folder; 0 keeps none"
+    )
 
 
 class Settings(BaseSettings):

@@ -15,17 +15,20 @@ from typing import Any, TypeVar
 
 from imm_ray.api.actions.registry import ACTIONS, Action, Write
 from imm_ray.api.admission import Admission
-from imm_ray.api.call import Call, Surroundings, Written, new_request_id
+from imm_ray.api.asking import Asking, Raw
+from imm_ray.api.call import Ask, Call, Surroundings, Written, new_request_id
 from imm_ray.api.json_text import write_json
 from imm_ray.api.keyring import NOBODY_ASKED, Identity, KeyRing
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.api.paging import PageTokens
+from imm_ray.api.ports import Ports
 from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
 from imm_ray.api.signature import verify
 from imm_ray.errors import (
     ImmError,
     InvalidApi,
     InvalidVersion,
+    ServiceUnavailable,
     SignatureNonceUsed,
     ThrottledUser,
     UnsupportedMethod,
@@ -42,11 +45,12 @@ T = TypeVar("T")
 
 _CONTENT_TYPE = "application/json;charset=utf-8"
 _THREADS = 16
+_ASK_S = 8.5  # the SDKs wait 10 s
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response; the body is JSON."""
+    """An HTTP response; the body is JSON, but for a picture that was asked for as such."""
 
     status: int
     headers: Mapping[str, str]
@@ -77,6 +81,10 @@ class ImmService:
     ring
         Wakes the owner of a dataset that has new work. It must neither block nor raise; a ring
         that is lost only delays.
+    ports
+        Models and owners, for the actions that ask them; None refuses these actions.
+    ask_s
+        Seconds that such an action may take before it is refused as ServiceUnavailable.
     """
 
     def __init__(
@@ -90,6 +98,8 @@ class ImmService:
         secret: bytes,
         clock: Callable[[], datetime],
         ring: Callable[[DatasetId], None],
+        ports: Ports | None = None,
+        ask_s: float = _ASK_S,
     ) -> None:
         self._signed = settings.auth.mode == "signature"
         self._keys = keys
@@ -103,7 +113,9 @@ class ImmService:
             tokens=PageTokens(secret),
             notifications=NotificationBuilder(settings.server.region),
             admission=Admission(settings.limits),
+            ports=ports,
         )
+        self._ask_s = ask_s
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="imm-ray-api")
 
     async def handle(self, http: HttpRequest) -> Response:
@@ -111,6 +123,8 @@ class ImmService:
         request_id = new_request_id()
         try:
             body = await self._answer(http, request_id)
+            if isinstance(body, Raw):
+                return _respond_raw(body, request_id)
             return _respond(200, {"RequestId": request_id, **body}, request_id)
         except ImmError as error:
             return refuse(error, request_id=request_id, host=http.header("host"))
@@ -124,7 +138,7 @@ class ImmService:
         """Finish the reads that are under way. The database and the writers stay open."""
         self._threads.shutdown()
 
-    async def _answer(self, http: HttpRequest, request_id: str) -> Mapping[str, Any]:
+    async def _answer(self, http: HttpRequest, request_id: str) -> Mapping[str, Any] | Raw:
         verified = await self._in_thread(lambda: self._verify(http, request_id))
         if verified.action.writes:
             written = await self._write(verified)
@@ -132,7 +146,19 @@ class ImmService:
                 self._ring(dataset_id)
             return written.body
         await self._remember(verified)
-        return (await self._in_thread(lambda: self._read(verified))).body
+        read = await self._in_thread(lambda: self._read(verified))
+        return read.body if read.ask is None else await self._asked(read.ask)
+
+    async def _asked(self, ask: Ask) -> Mapping[str, Any] | Raw:
+        asking = Asking(self._database, self._surroundings.ports, self._in_thread)
+        try:
+            async with asyncio.timeout(self._ask_s):
+                return await ask(asking)
+        except TimeoutError as error:
+            raise ServiceUnavailable(
+                f"There was no answer within {self._ask_s:g} seconds: the service is busy or has "
+                "just started. Nothing was changed; try again."
+            ) from error
 
     def _verify(self, http: HttpRequest, request_id: str) -> _Verified:
         request = parse_request(http)
@@ -235,7 +261,9 @@ def refuse(error: ImmError, *, request_id: str, host: str | None) -> Response:
         "Recommend": f"https://next.api.aliyun.com/troubleshoot?q={error.code}&product=imm",
     }
     retry = (
-        {"x-acs-retry-after": str(error.retry_after_ms)} if isinstance(error, ThrottledUser) else {}
+        {"x-acs-retry-after": str(error.retry_after_ms)}
+        if isinstance(error, ThrottledUser | ServiceUnavailable)
+        else {}
     )
     return _respond(error.status, body, request_id, retry)
 
@@ -248,3 +276,13 @@ def _respond(
 ) -> Response:
     headers = {"content-type": _CONTENT_TYPE, "x-acs-request-id": request_id, **(more or {})}
     return Response(status, headers, write_json(body).encode())
+
+
+def _respond_raw(raw: Raw, request_id: str) -> Response:
+    headers = {
+        "content-type": raw.content_type,
+        "x-acs-request-id": request_id,
+        "x-content-type-options": "nosniff",
+        "cache-control": "private, no-store",
+    }
+    return Response(200, headers, raw.content)

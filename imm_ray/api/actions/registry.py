@@ -1,10 +1,22 @@
 """``ACTIONS``: every action that is served, its parameters, its handler, its HTTP methods."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from imm_ray.api.actions import datasets, figures, files, projects, similar, tasks
+from imm_ray.api.actions import (
+    datasets,
+    explaining,
+    figures,
+    files,
+    pictures,
+    projects,
+    searching,
+    similar,
+    tasks,
+    thumbnails,
+)
+from imm_ray.api.asking import Asking, Raw
 from imm_ray.api.call import Call, Written
 from imm_ray.api.schema import P, Parameters, parse_parameters
 from imm_ray.store.database import Tx
@@ -21,7 +33,8 @@ class Action:
     """One action.
 
     ``prepare`` validates parameters and returns the handler bound to them: what it runs in a
-    transaction. A read has nothing to ring, and its transaction may not write.
+    transaction. A read has nothing to ring, and its transaction may not write. An action that asks
+    models or owners reads nothing there: what it returns is awaited afterwards (`Written.ask`).
     """
 
     schema: type[Parameters]
@@ -53,6 +66,18 @@ def _writes(
         return lambda tx, call: handler(tx, call, params)
 
     return _action(schema, handler, prepare, writes=True, methods=methods)
+
+
+def _asks(
+    schema: type[P],
+    handler: Callable[[Asking, Call, P], Awaitable[Body | Raw]],
+    methods: frozenset[str] = GET_OR_POST,
+) -> Action:
+    def prepare(given: Mapping[str, str]) -> Write:
+        params = parse_parameters(schema, given)
+        return lambda tx, call: Written({}, ask=lambda asking: handler(asking, call, params))
+
+    return _action(schema, handler, prepare, writes=False, methods=methods)
 
 
 def _action(
@@ -98,5 +123,17 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "GetTask": _reads(tasks.GetTask, tasks.get_task),
     "ListTasks": _reads(tasks.ListTasks, tasks.list_tasks),
+    "DetectImageFaces": _asks(pictures.OfPicture, pictures.detect_image_faces),
+    "CompareImageFaces": _asks(pictures.CompareImageFaces, pictures.compare_image_faces),
+    "DetectImageScore": _asks(pictures.OfPicture, pictures.detect_image_score),
+    "SearchImageFigureCluster": _asks(
+        searching.SearchImageFigureCluster, searching.search_image_figure_cluster
+    ),
+    "CreateFacesSearchingTask": _writes(
+        searching.CreateFacesSearchingTask, searching.create_faces_searching_task
+    ),
+    "ImmRaySearchByImage": _asks(searching.SearchByImage, searching.search_by_image, POST_ONLY),
+    "ImmRayGetThumbnail": _asks(thumbnails.GetThumbnail, thumbnails.get_thumbnail),
+    "ImmRayExplain": _asks(explaining.Explain, explaining.explain),
     "ImmRayGetTaskLedger": _reads(tasks.GetTaskLedger, tasks.get_task_ledger),
 }

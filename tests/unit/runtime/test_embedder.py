@@ -5,8 +5,19 @@ from collections.abc import Sequence
 import pytest
 
 from imm_ray.dataset.analysis import PictureAnalyzer
+from imm_ray.dataset.thumbnails import Thumbnailer
 from imm_ray.model import Outcome, Refused, Source
 from imm_ray.runtime.embedder import LONGEST_CALL_S, Replica, ReplicaStuck
+
+
+class NoThumbnails(Thumbnailer):
+    """Makes none."""
+
+    def __init__(self) -> None:
+        pass
+
+
+NO_THUMBNAILS = NoThumbnails()
 
 
 class Hanging(PictureAnalyzer):
@@ -24,7 +35,7 @@ class Hanging(PictureAnalyzer):
 def test_a_call_that_hangs_makes_the_replica_unhealthy() -> None:
     now = 0.0
     analyzer = Hanging()
-    replica = Replica(analyzer, clock=lambda: now)
+    replica = Replica(analyzer, NO_THUMBNAILS, clock=lambda: now)
 
     async def story() -> None:
         nonlocal now
