@@ -17,7 +17,7 @@ from imm_ray.settings import Settings, load_settings
 from imm_ray.testing import ACCESS_KEY_ID, ACCESS_KEY_SECRET, FakeEmbedder, LocalImm
 
 HERE = {"project_name": "p", "dataset_name": "d"}
-NAMES = {"ProjectName": "p", "DatasetName": "d"}
+NAMES: dict[str, Any] = {"ProjectName": "p", "DatasetName": "d"}
 OTHER_KEY = ("otherak", "othersecret")
 
 

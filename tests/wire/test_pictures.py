@@ -5,13 +5,17 @@ import base64
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alibabacloud_imm20200930 import models
+from sqlalchemy import update
 
 from imm_ray.api.ports import Pictures
+from imm_ray.api.service import ImmService
 from imm_ray.embed.cards import load_card
 from imm_ray.model import Box, DetectedFace, Outcome, Picture, Refused, Thumbnail
+from imm_ray.store import tables
 from imm_ray.testing import FakeEmbedder, face, near, picture, random_vector, upload_uri
 from tests.wire.asking import HERE, NAMES, Asker, asking, refusal, settings_of
 
@@ -186,11 +190,7 @@ def test_a_dataset_that_rests_is_loaded_for_a_question(tmp_path: Path) -> None:
         assert [c.to_map() for c in asker.search_clusters("oss://b/both.jpg")] == before
 
 
-def test_search_of_a_dataset_of_other_models_is_refused(asker: Asker, tmp_path: Path) -> None:
-    from sqlalchemy import update
-
-    from imm_ray.store import tables
-
+def test_search_of_a_dataset_of_other_models_is_refused(asker: Asker) -> None:
     with asker.imm.database.write() as tx:
         tx.execute(update(tables.dataset).values(face_model="another@1"))
     code, status, message = refusal(lambda: asker.search_clusters("oss://b/both.jpg"))
@@ -198,7 +198,7 @@ def test_search_of_a_dataset_of_other_models_is_refused(asker: Asker, tmp_path: 
     assert "another@1" in message
 
 
-def search_by(asker: Asker, content: bytes | str, **more: object) -> dict[str, object]:
+def search_by(asker: Asker, content: bytes | str, **more: Any) -> dict[str, Any]:
     text = content if isinstance(content, str) else base64.b64encode(content).decode()
     return asker.extension("ImmRaySearchByImage", form=True, Content=text, **NAMES, **more)
 
@@ -206,8 +206,6 @@ def search_by(asker: Asker, content: bytes | str, **more: object) -> dict[str, o
 def test_an_upload_is_searched_with(clustered: Asker) -> None:
     body = search_by(clustered, UPLOAD, Limit=3)
     faces, images = body["Faces"], body["Images"]
-    assert isinstance(faces, list)
-    assert isinstance(images, list)
     ann, ben = (clustered.figure(f"oss://b/{who}0.jpg").figure_cluster_id for who in ("ann", "ben"))
     assert [f["ClusterId"] for f in faces] == [ann, ben]
     assert {f["Boundary"]["Left"] for f in faces} == {10, 200}
@@ -215,7 +213,7 @@ def test_an_upload_is_searched_with(clustered: Asker) -> None:
     assert all("/ann" in image["URI"] for image in images)
     similar = [image["Similarity"] for image in images]
     assert similar == sorted(similar, reverse=True)
-    assert len(search_by(clustered, base64.urlsafe_b64encode(UPLOAD).decode())["Images"]) == 7  # type: ignore[arg-type]
+    assert len(search_by(clustered, base64.urlsafe_b64encode(UPLOAD).decode())["Images"]) == 7
     project = clustered.client.get_project(models.GetProjectRequest(project_name="p"))
     assert project.body.project.file_count == 7
 
@@ -277,7 +275,7 @@ def test_why_two_pictures_are_in_one_group(clustered: Asker) -> None:
         ({"URI1": "oss://b/ann0.jpg", "URI2": "oss://b/ann1.jpg"}, "StatusConflict"),
     ],
 )
-def test_what_can_not_be_explained(asker: Asker, given: dict[str, str], code: str) -> None:
+def test_what_can_not_be_explained(asker: Asker, given: dict[str, Any], code: str) -> None:
     asker.index(*INDEXED)
     assert refusal(lambda: asker.extension("ImmRayExplain", **NAMES, **given))[0] == code
 
@@ -325,9 +323,9 @@ class Silent(Pictures):
 def test_what_takes_too_long_is_refused_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from imm_ray.api import service
-
-    monkeypatch.setitem(service.ImmService.__init__.__kwdefaults__, "ask_s", 0.05)
+    defaults = ImmService.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "ask_s", 0.05)
     with asking(settings_of(tmp_path), FakeEmbedder(), pictures=Silent()) as asker:
         asker.create()
         code, status, message = refusal(lambda: detect(asker, "oss://b/x.jpg"))

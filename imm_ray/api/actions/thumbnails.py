@@ -33,7 +33,7 @@ class GetThumbnail(OfDataset):
     figure_id: Annotated[str, Field(max_length=64)] | None = None
     size: Annotated[Integer, _between(16, 1024)] = 256
     margin: Annotated[Integer, _between(0, 200)] = 30
-    format: Literal["json", "raw"] = "json"
+    response_format: Literal["json", "raw"] = "json"
 
 
 async def get_thumbnail(asking: Asking, call: Call, params: GetThumbnail) -> dict[str, Any] | Raw:
@@ -42,7 +42,8 @@ async def get_thumbnail(asking: Asking, call: Call, params: GetThumbnail) -> dic
     An extension of this service. Give ``URI`` for the whole picture or ``FigureId`` for a face with
     ``Margin`` percent of its size around it (0–200, default 30). ``Size`` is the longest side in
     pixels (16–1024, default 256); nothing is enlarged. The picture is upright and carries no
-    metadata. ``Content`` is its base64; ``Format`` ``raw`` answers the JPEG itself instead of JSON.
+    metadata. ``Content`` is its base64; ``ResponseFormat`` ``raw`` answers the JPEG itself, not
+    JSON (the SDKs need ``json``, the default; ``Format`` is a parameter of the protocol).
     A picture that is not indexed, or whose file has changed since, is a StatusConflict.
     """
     if (params.uri is None) == (params.figure_id is None):
@@ -54,7 +55,7 @@ async def get_thumbnail(asking: Asking, call: Call, params: GetThumbnail) -> dic
         if not await asking.read(lambda tx: pictures.is_current(tx, picture)):
             raise ResourceNotFound.of("file" if params.figure_id is None else "figure")
         await asking.in_thread(lambda: asking.thumbnails.put(wanted.key, content))
-    if params.format == "raw":
+    if params.response_format == "raw":
         return Raw(content, CONTENT_TYPE)
     return {
         "URI": wanted.uri,

@@ -133,6 +133,10 @@ def test_every_look_up_is_within_the_account(rig: Rig, action: str) -> None:
         "ObjectIds": ["Cluster-0000"],
         "TaskId": rig.call("ListTasks", ProjectName="p")["Tasks"][0]["TaskId"],
         "TaskType": "FaceClustering",
+        "SourceURI": URIS[0],
+        "Source": {"URI1": URIS[0], "URI2": URIS[1]},
+        "Sources": [{"URI": URIS[0]}],
+        "Content": "eA==",
     }
     if action in ("CreateProject", "ListProjects"):
         body = rig.call(action, "otherak", **given)
