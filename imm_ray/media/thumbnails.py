@@ -1,11 +1,14 @@
 """Thumbnails on disk: made once, thrown away when others need the room."""
 
+import logging
 import os
 import re
 import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _KEPT = 0.9  # of the bytes that are allowed, when some are thrown away
@@ -41,13 +44,27 @@ class DiskThumbnails:
             os.utime(path)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            _log.error("thumbnail not read, so it is made again: %s", error)
+            return None
         return content
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep ``content``; whole or not at all, whenever the process dies."""
+        """Keep ``content``; whole or not at all, whenever the process dies.
+
+        A disk that takes nothing (full, read-only) costs speed and no answer: it is logged.
+        """
         path = self._path(key)
         if len(content) > self._max_bytes:
             return
+        try:
+            self._write(path, content)
+            with self._lock:
+                self._make_room(len(content))
+        except OSError as error:
+            _log.error("thumbnail not kept, so it will be made again: %s", error)
+
+    def _write(self, path: Path, content: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="new-")
         try:
@@ -57,8 +74,6 @@ class DiskThumbnails:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        with self._lock:
-            self._make_room(len(content))
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

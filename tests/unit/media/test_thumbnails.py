@@ -79,8 +79,8 @@ def test_only_a_key_is_a_key(tmp_path: Path, name: str) -> None:
         cache.put(name, b"x")
 
 
-def test_a_process_that_dies_while_writing_leaves_no_broken_thumbnail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_takes_nothing_costs_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = DiskThumbnails(tmp_path, 100)
 
@@ -88,6 +88,12 @@ def test_a_process_that_dies_while_writing_leaves_no_broken_thumbnail(
         raise OSError("no space left")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="no space left"):
-        cache.put(key(1), b"one")
+    cache.put(key(1), b"one")
+    assert "thumbnail not kept, so it will be made again: no space left" in caplog.text
     assert list(tmp_path.iterdir()) == []
+    assert cache.get(key(1)) is None
+
+
+def test_what_can_not_be_read_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / key(1)).mkdir()
+    assert DiskThumbnails(tmp_path, 100).get(key(1)) is None
