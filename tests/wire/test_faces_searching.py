@@ -12,7 +12,7 @@ from alibabacloud_imm20200930 import models
 from imm_ray.dataset.ports import EmbedderDied, EmbedderUnavailable
 from imm_ray.dataset.suspects import ATTEMPTS, embed_all
 from imm_ray.model import Outcome, Refused, Source
-from imm_ray.testing import FakeEmbedder, picture
+from imm_ray.testing import FakeEmbedder, face, picture, random_vector
 from tests.wire.asking import HERE, Asker, asking, refusal, settings_of
 from tests.wire.test_pictures import INDEXED, album
 
@@ -90,6 +90,12 @@ def test_it_needs_no_clusters_and_tells_five_unless_asked_otherwise(asker: Asker
 
 
 def test_it_covers_what_was_acknowledged_before_it(asker: Asker) -> None:
+    many = 40  # more than are embedded at once
+    crowd = {
+        f"oss://b/crowd{i}.jpg": picture(f"{i}", face(random_vector(f"{i}", 128)))
+        for i in range(many)
+    }
+    asker.embedder.outcomes |= crowd
     let_go = threading.Event()
     embed = asker.embedder.embed
 
@@ -98,13 +104,13 @@ def test_it_covers_what_was_acknowledged_before_it(asker: Asker) -> None:
         return await embed(sources)
 
     asker.embedder.embed = wait  # type: ignore[method-assign]  # holds the indexing back
-    files = [models.InputFile(uri=uri) for uri in INDEXED]
+    files = [models.InputFile(uri=uri) for uri in crowd]
     asker.client.batch_index_file_meta(models.BatchIndexFileMetaRequest(**HERE, files=files))
     task_id = create(asker, "oss://b/both.jpg", max_result=100).task_id
     assert get(asker, task_id).status == "Running"
     let_go.set()
     asker.imm.settle()
-    assert len(asker.tell()[0]["Sources"][0]["SimilarFaces"]) == len(INDEXED)
+    assert len(asker.tell()[0]["Sources"][0]["SimilarFaces"]) == many
 
 
 def test_a_search_without_any_usable_source_failed(asker: Asker) -> None:
