@@ -8,6 +8,7 @@ from imm_ray.dataset.health import usable
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.searches import Searches
 from imm_ray.model import (
+    SIMILAR_FACES,
     DetectedFace,
     FigureId,
     File,
@@ -27,8 +28,6 @@ from imm_ray.model import (
 from imm_ray.store import files, ownership, results, tasks
 from imm_ray.store.database import Database
 from imm_ray.store.ownership import Lease
-
-DEFAULT_MAX_RESULT = 5
 
 _NO_FACE = "There is no face in the picture."
 
@@ -74,7 +73,7 @@ class FaceSearches:
 
     def finish(self, task: Task, outcomes: Sequence[Outcome]) -> None:
         """Search with what the embedder has found in each source, and end the task."""
-        most = int(json.loads(task.request_definition).get("MaxResult") or DEFAULT_MAX_RESULT)
+        most = int(json.loads(task.request_definition).get("MaxResult") or SIMILAR_FACES)
         searched = [
             self._searched(source.uri, usable(outcome), most)
             for source, outcome in zip(sources_of(task), outcomes, strict=True)

@@ -52,6 +52,7 @@ from imm_ray.model.entity import (
     Vectors,
 )
 from imm_ray.model.question import (
+    SIMILAR_FACES,
     Explained,
     FaceFound,
     Found,
@@ -68,6 +69,7 @@ from imm_ray.model.question import (
 __all__ = [
     "NO_CLUSTER",
     "NO_TASK",
+    "SIMILAR_FACES",
     "Box",
     "ClusterEvent",
     "ClusterId",

@@ -9,6 +9,9 @@ from imm_ray.model.entity import Box, ClusterId, ClusterKind, DatasetId, Figure,
 Picture: TypeAlias = str | bytes
 """A picture to look at: its URI, or its bytes."""
 
+SIMILAR_FACES = 5
+"""How many faces a FacesSearching task tells for a source when its request does not say."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Search:

@@ -15,6 +15,7 @@ from imm_ray.api.schema import MAX_BATCH, AsJson, Integer, OfDataset, Uri, Wire
 from imm_ray.embed.cards import load_card
 from imm_ray.errors import InvalidArgument, StatusConflict
 from imm_ray.model import (
+    SIMILAR_FACES,
     ClusterId,
     Dataset,
     DatasetId,
@@ -30,8 +31,6 @@ from imm_ray.store.database import Tx
 
 MAX_UPLOAD_BYTES = 2_500_000
 """Base64 in a form body takes up to 1.4 times as much, and a body has at most 4 MiB."""
-
-DEFAULT_FACES = 5
 
 
 def _up_to_hundred(default: int, least: int) -> AfterValidator:
@@ -60,7 +59,7 @@ class CreateFacesSearchingTask(CreateTask):
     """Parameters of CreateFacesSearchingTask."""
 
     sources: Annotated[list[SearchSource], AsJson, Field(min_length=1, max_length=MAX_BATCH)]
-    max_result: Annotated[Integer, _up_to_hundred(DEFAULT_FACES, 0)] = DEFAULT_FACES
+    max_result: Annotated[Integer, _up_to_hundred(SIMILAR_FACES, 0)] = SIMILAR_FACES
 
 
 class SearchByImage(OfDataset):
