@@ -215,6 +215,10 @@ class ServiceUnavailable(ImmError):
     status = 503
     retry_after_ms = 1000
 
+    def __init__(self, message: str = "", *, retry_after_ms: int = 1000) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
 
 class SourceError(Exception):
     """A source can not be read or decoded; fails one file and never reaches the wire as an error.

@@ -185,6 +185,9 @@ class Limits(_Section):
     request_timeout_s: float = Field(
         9.0, gt=0, description="an answer that takes longer is ServiceUnavailable; SDKs wait 10 s"
     )
+    thumbnail_cache_bytes: int = Field(
+        268_435_456, ge=0, description="disk for thumbnails in the data folder; 0 keeps none"
+    )
 
 
 class Settings(BaseSettings):

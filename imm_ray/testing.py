@@ -17,23 +17,36 @@ import uvicorn
 from imm_ray.api.asgi import accepted_hosts, build_asgi
 from imm_ray.api.key_rotation import open_key_ring
 from imm_ray.api.notification import NotificationBuilder
+from imm_ray.api.ports import Pictures, Ports
 from imm_ray.api.service import ImmService
 from imm_ray.dataset.assembly import open_engine
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.ports import Embedder
 from imm_ray.dataset.purge import purge_datasets
+from imm_ray.dataset.reception import Reception
 from imm_ray.dataset.service import DatasetService
+from imm_ray.dataset.thumbnails import Thumbnailer
+from imm_ray.errors import ResourceNotFound
+from imm_ray.media.buckets import Buckets
+from imm_ray.media.decoder import Decoder
+from imm_ray.media.thumbnails import DiskThumbnails
 from imm_ray.model import (
     Box,
     DatasetId,
     DetectedFace,
+    Explained,
+    Found,
     HeadPose,
     ImageAnalysis,
     Indexed,
     Outcome,
+    Pair,
+    Picture,
     Refused,
+    Search,
     Source,
     SourceStat,
+    Thumbnail,
     Vector,
 )
 from imm_ray.settings import Settings, load_settings
@@ -139,6 +152,63 @@ class FakeEmbedder:
         return [self.outcomes.get(source.uri, missing) for source in sources]
 
 
+def upload_uri(content: bytes) -> str:
+    """Return the URI under which a `FakeEmbedder` is asked for an uploaded picture."""
+    return f"upload:{hashlib.sha256(content).hexdigest()}"
+
+
+class LocalPictures:
+    """Looks into pictures with an embedder, and makes thumbnails of real files.
+
+    Parameters
+    ----------
+    embedder
+        Is asked for pictures by URI, and for uploads by `upload_uri`.
+    settings
+        Whose buckets and limits hold.
+    """
+
+    def __init__(self, embedder: Embedder, settings: Settings) -> None:
+        self._embedder = embedder
+        self._decoder = Decoder(settings.limits)
+        buckets = Buckets(settings.buckets, settings.file_roots, settings.limits)
+        self._thumbnailer = Thumbnailer(buckets, self._decoder)
+
+    async def look(self, picture: Picture) -> Outcome:
+        """Return the embedder's outcome."""
+        uri = picture if isinstance(picture, str) else upload_uri(picture)
+        return (await self._embedder.embed([Source(uri=uri, media_type="image")]))[0]
+
+    async def thumbnail(self, wanted: Thumbnail) -> bytes | Refused:
+        """Return a small JPEG of a file in a bucket."""
+        return await asyncio.to_thread(self._thumbnailer.make, wanted)
+
+    def close(self) -> None:
+        """End the decoder processes."""
+        self._decoder.close()
+
+
+class LocalOwners:
+    """Asks services in this event loop."""
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+
+    async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
+        """Return what is nearest among what is indexed."""
+        try:
+            return await self._reception.search(dataset_id, wanted)
+        except DatasetGone as error:
+            raise ResourceNotFound.of("dataset") from error
+
+    async def explain(self, dataset_id: DatasetId, pair: Pair) -> Explained | None:
+        """Return why two items are in one cluster or not."""
+        try:
+            return await self._reception.explain(dataset_id, pair)
+        except DatasetGone as error:
+            raise ResourceNotFound.of("dataset") from error
+
+
 class LocalImm:
     """The whole service in this process, without Ray: HTTP on loopback, engines on threads.
 
@@ -152,6 +222,8 @@ class LocalImm:
         Defaults to one root key, `ACCESS_KEY_ID` and `ACCESS_KEY_SECRET`, and the default models.
     clock
         What tells the time.
+    pictures
+        What looks into pictures for those who wait; defaults to `LocalPictures`.
 
     Examples
     --------
@@ -165,6 +237,7 @@ class LocalImm:
         *,
         settings: Settings | None = None,
         clock: Callable[[], datetime] = wall_clock,
+        pictures: Pictures | None = None,
     ) -> None:
         key = {"access_key_id": ACCESS_KEY_ID, "access_key_secret": ACCESS_KEY_SECRET, "v1": True}
         self.settings = settings or load_settings(None, data=data, auth={"users": [key]})
@@ -175,6 +248,9 @@ class LocalImm:
         self._services: dict[DatasetId, DatasetService] = {}
         self._running: dict[DatasetId, asyncio.Task[None]] = {}
         self._failures: list[BaseException] = []
+        self._reception = Reception(self._services, self._ring)
+        self._own_pictures = LocalPictures(embedder, self.settings)
+        self._pictures = pictures or self._own_pictures
 
     @property
     def address(self) -> str:
@@ -200,6 +276,13 @@ class LocalImm:
             secret=secret,
             clock=self.clock,
             ring=self._ring_from_anywhere,
+            ports=Ports(
+                pictures=self._pictures,
+                owners=LocalOwners(self._reception),
+                thumbnails=DiskThumbnails(
+                    self.settings.data / "thumbnails", self.settings.limits.thumbnail_cache_bytes
+                ),
+            ),
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="imm-ray-local")
         self._thread.start()
@@ -217,6 +300,7 @@ class LocalImm:
         self._thread.join()
         self._loop.close()
         self._api.close()
+        self._own_pictures.close()
         for writer in (self._writer, self._nonces):
             writer.close()
         for database in (self.database, self._relaxed):
@@ -279,6 +363,7 @@ class LocalImm:
             try:
                 await self._serve(dataset_id)
             except DatasetGone:
+                self._reception.gone(dataset_id)
                 await asyncio.to_thread(self._purge)
         except Exception as error:  # noqa: BLE001 - raised again by `settle`
             self._failures.append(error)
@@ -292,6 +377,7 @@ class LocalImm:
             self.database, lease, self.settings, notices=self._notices(), clock=self.clock
         )
         service = self._services[dataset_id] = DatasetService(engine, self._embedder)
+        self._reception.arrived(dataset_id)  # who waits goes on after `run` has begun
         try:
             await service.run(idle_s=self.settings.owners.idle_s)
         finally:

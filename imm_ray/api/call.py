@@ -3,18 +3,22 @@
 import secrets
 import string
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from imm_ray.api.admission import Admission
+from imm_ray.api.asking import Asking, Raw
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.api.paging import PageScope, PageTokens, Position
+from imm_ray.api.ports import Ports
 from imm_ray.model import DatasetId
 from imm_ray.settings import Settings
 
 T = TypeVar("T")
+Ask: TypeAlias = Callable[[Asking], Awaitable[Mapping[str, Any] | Raw]]
+"""What an action does outside of transactions; it returns the response."""
 
 _BASE62 = string.digits + string.ascii_letters
 
@@ -27,6 +31,8 @@ class Surroundings:
     tokens: PageTokens
     notifications: NotificationBuilder
     admission: Admission
+    ports: Ports | None = None
+    """None where there are neither models nor owners: actions that ask them are then refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,8 @@ class Written:
 
     body: Mapping[str, Any]
     ring: tuple[DatasetId, ...] = ()
+    ask: Ask | None = None
+    """Set by an action that asks: it makes the response, in the place of ``body``."""
 
 
 def new_request_id() -> str:

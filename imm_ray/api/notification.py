@@ -14,6 +14,7 @@ from pydantic import Field
 
 from imm_ray.api.json_text import write_json
 from imm_ray.api.render import rfc3339
+from imm_ray.api.render_faces import searched_source_body
 from imm_ray.api.schema import Wire
 from imm_ray.errors import InvalidArgument
 from imm_ray.model import JsonObject, Message, Task, TaskType
@@ -22,6 +23,7 @@ from imm_ray.store.requests import FinishedRequest
 _EVENT_OF_TASK = {
     TaskType.FIGURE_CLUSTERING: "imm:Task:FigureClustering",
     TaskType.SIMILAR_IMAGE_CLUSTERING: "imm:Task:SimilarImageClustering",
+    TaskType.FACES_SEARCHING: "imm:Task:FacesSearching",
 }
 _MESSAGE_IDS = uuid.UUID("7f3a3f0e-5d0f-5b57-9d4b-1f6f1c1c0a5e")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,9 +80,12 @@ class NotificationBuilder:
     region: str
 
     def task(self, task: Task) -> list[Message]:
-        """Return the messages for a task that has ended: IMM's common head and nothing else."""
+        """Return the messages for a task that has ended: IMM's common head and nothing else.
+
+        Those of a FacesSearching task tell what was found: ``Sources``.
+        """
         ended_at = task.ended_at or task.started_at
-        content = {
+        content: dict[str, Any] = {
             "ProjectName": task.project,
             "DatasetName": task.dataset_name,
             "RequestId": task.request_id,
@@ -94,6 +99,8 @@ class NotificationBuilder:
             "Message": task.message,
             "EventSourceId": "",
         }
+        if task.searched:
+            content["Sources"] = [searched_source_body(source) for source in task.searched]
         return self._messages(
             task.notification,
             event_id=task.event_id,

@@ -21,13 +21,15 @@ from typing import Any, TypeVar
 
 from imm_ray.api.actions.registry import ACTIONS, Action, Write
 from imm_ray.api.admission import Admission
-from imm_ray.api.call import Call, Surroundings, Written, new_request_id
+from imm_ray.api.asking import Asking, Raw
+from imm_ray.api.call import Ask, Call, Surroundings, Written, new_request_id
 from imm_ray.api.json_text import write_json
 from imm_ray.api.keyring import NOBODY_ASKED, Identity, KeyRing
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.api.origin import read_origin
 from imm_ray.api.paging import PageTokens
 from imm_ray.api.policy.gate import Gate
+from imm_ray.api.ports import Ports
 from imm_ray.api.rate import RateLimit
 from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
 from imm_ray.api.signature import verify
@@ -55,11 +57,12 @@ _CONTENT_TYPE = "application/json;charset=utf-8"
 _THREADS = 16
 _MAX_HOST = 255
 _MAX_MESSAGE = 2000
+_ASK_S = 8.5  # the SDKs wait 10 s
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response; the body is JSON."""
+    """An HTTP response; the body is JSON, but for a picture that was asked for as such."""
 
     status: int
     headers: Mapping[str, str]
@@ -91,6 +94,10 @@ class ImmService:
     ring
         Wakes the owner of a dataset that has new work. It must neither block nor raise; a ring
         that is lost only delays.
+    ports
+        Models and owners, for the actions that ask them; None refuses these actions.
+    ask_s
+        Seconds that such an action may take before it is refused as ServiceUnavailable.
     """
 
     def __init__(
@@ -104,6 +111,8 @@ class ImmService:
         secret: bytes,
         clock: Callable[[], datetime],
         ring: Callable[[DatasetId], None],
+        ports: Ports | None = None,
+        ask_s: float = _ASK_S,
     ) -> None:
         self._settings = settings
         self._signed = settings.auth.mode == "signature"
@@ -123,7 +132,9 @@ class ImmService:
             tokens=PageTokens(secret),
             notifications=NotificationBuilder(settings.server.region),
             admission=Admission(settings.limits),
+            ports=ports,
         )
+        self._ask_s = ask_s
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="imm-ray-api")
 
     async def handle(self, http: HttpRequest) -> Response:
@@ -132,6 +143,8 @@ class ImmService:
         try:
             async with asyncio.timeout(self._settings.limits.request_timeout_s):
                 body = await self._answer(http, request_id)
+            if isinstance(body, Raw):
+                return _respond_raw(body, request_id)
             return _respond(200, {"RequestId": request_id, **body}, request_id)
         except TimeoutError:
             late = ServiceUnavailable(
@@ -155,7 +168,7 @@ class ImmService:
         """Finish the reads that are under way. The database and the writers stay open."""
         self._threads.shutdown()
 
-    async def _answer(self, http: HttpRequest, request_id: str) -> Mapping[str, Any]:
+    async def _answer(self, http: HttpRequest, request_id: str) -> Mapping[str, Any] | Raw:
         verified = await self._in_thread(lambda: self._verify(http, request_id))
         if verified.denied is not None:
             await self._remember(verified)
@@ -166,7 +179,19 @@ class ImmService:
                 self._ring(dataset_id)
             return written.body
         await self._remember(verified)
-        return (await self._in_thread(lambda: self._read(verified))).body
+        read = await self._in_thread(lambda: self._read(verified))
+        return read.body if read.ask is None else await self._asked(read.ask)
+
+    async def _asked(self, ask: Ask) -> Mapping[str, Any] | Raw:
+        asking = Asking(self._database, self._surroundings.ports, self._in_thread)
+        try:
+            async with asyncio.timeout(self._ask_s):
+                return await ask(asking)
+        except TimeoutError as error:
+            raise ServiceUnavailable(
+                f"There was no answer within {self._ask_s:g} seconds: the service is busy or has "
+                "just started. Nothing was changed; try again."
+            ) from error
 
     def _verify(self, http: HttpRequest, request_id: str) -> _Verified:
         request = parse_request(http)
@@ -292,3 +317,13 @@ def _respond(
 ) -> Response:
     headers = {"content-type": _CONTENT_TYPE, "x-acs-request-id": request_id, **(more or {})}
     return Response(status, headers, write_json(body).encode())
+
+
+def _respond_raw(raw: Raw, request_id: str) -> Response:
+    headers = {
+        "content-type": raw.content_type,
+        "x-acs-request-id": request_id,
+        "x-content-type-options": "nosniff",
+        "cache-control": "private, no-store",
+    }
+    return Response(200, headers, raw.content)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from imm_ray.cluster.base import Fixed, Numbers
 from imm_ray.cluster.explanation import Explanation, explain
 from imm_ray.cluster.figures import EXACT_ITEMS, BaseClusterer, Changed
-from imm_ray.cluster.fixed import UNIT, search_cosine
+from imm_ray.cluster.fixed import UNIT, search_cosine, to_cosine
 from imm_ray.cluster.followers import Followers
 from imm_ray.cluster.graph import Slots
 from imm_ray.cluster.limits import FigureLimits
@@ -60,6 +60,8 @@ class FigureClusterer:
         self._bereft: set[int] = set()
         self.search_cosine = search_cosine(limits.threshold, dimension)
         """What to ask the index for, so that `insert` is given all it needs."""
+        self.threshold_cosine = to_cosine(limits.threshold)
+        """From here on two base clusters are one."""
 
     def __len__(self) -> int:
         return len(self._base.lists)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from imm_ray.cluster.base import Fixed
 from imm_ray.cluster.complete import complete_link
-from imm_ray.cluster.fixed import UNIT, search_cosine
+from imm_ray.cluster.fixed import UNIT, search_cosine, to_cosine
 from imm_ray.cluster.graph import NeighbourGraph, Slots
 from imm_ray.cluster.lists import RatedPairs
 from imm_ray.cluster.newcomers import Newcomers
@@ -68,6 +68,8 @@ class SimilarClusterer:
         self._work = Work()
         self.search_cosine = search_cosine(threshold, dimension)
         """What to ask the index for, so that `insert` is given all it needs."""
+        self.threshold_cosine = to_cosine(threshold)
+        """The least similarity of any pair of a group."""
         self.is_approximate = False
         """Whether a consolidation may change anything."""
         self.capped_lists = 0

@@ -1,6 +1,7 @@
 """One file from its URI to its outcome: fetch once, decode once, every model."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from imm_ray.model import (
     ImageAnalysis,
     Indexed,
     Outcome,
+    Picture,
     Pixels,
     Refused,
     Source,
@@ -131,13 +133,13 @@ class PictureAnalyzer:
 
     def analyze(self, source: Source) -> Outcome:
         """Return the outcome of one source."""
-        try:
-            return self._analyze(source)
-        except SourceError as error:
-            return Refused(error.reason, transient=error.transient)
-        except Exception:  # noqa: BLE001 - one file must not stop its dataset
-            _log.exception("analysis failed", uri=source.uri)
-            return Refused("The file could not be analysed: an internal error, see the log.")
+        return _outcome(lambda: self._analyze(source), source.uri)
+
+    def look(self, picture: Picture) -> Outcome:
+        """Return the outcome of a picture that is given by its URI or by its bytes."""
+        if isinstance(picture, str):
+            return self.analyze(Source(uri=picture, media_type="image"))
+        return _outcome(lambda: self._look_at(picture), "an upload")
 
     def _analyze(self, source: Source) -> Indexed:
         if is_other_media(source):
@@ -150,10 +152,17 @@ class PictureAnalyzer:
         fetched = self._reader.read(source.uri)
         if known is not None and fetched.stat.content_hash == known.content_hash:
             return _unchanged(fetched.stat)
-        decoded = self._decoder.decode(fetched.data)
+        return self._indexed(fetched.data, fetched.stat)
+
+    def _look_at(self, data: bytes) -> Indexed:
+        content_hash = hashlib.sha256(data).hexdigest()
+        return self._indexed(data, SourceStat(size=len(data), content_hash=content_hash))
+
+    def _indexed(self, data: bytes, stat: SourceStat) -> Indexed:
+        decoded = self._decoder.decode(data)
         seen = self._models.analyze(decoded.pixels, decoded.width, decoded.height)
         return Indexed(
-            stat=fetched.stat, content_type=decoded.content_type, analysis=_analysis(decoded, seen)
+            stat=stat, content_type=decoded.content_type, analysis=_analysis(decoded, seen)
         )
 
 
@@ -166,6 +175,16 @@ def is_other_media(source: Source) -> bool:
     if source.media_type:
         return source.media_type in _OTHER_MEDIA
     return content_type(source.uri).startswith(("video/", "audio/"))
+
+
+def _outcome(analyze: Callable[[], Indexed], name: str) -> Outcome:
+    try:
+        return analyze()
+    except SourceError as error:
+        return Refused(error.reason, transient=error.transient)
+    except Exception:  # noqa: BLE001 - one file must not stop its dataset
+        _log.exception("analysis failed", uri=name)
+        return Refused("The file could not be analysed: an internal error, see the log.")
 
 
 def _metadata_only(source: Source, stat: SourceStat) -> Indexed:

@@ -101,6 +101,34 @@ class Collection:
         return self._at
 
     @property
+    def threshold(self) -> float:
+        """The cosine from which on two groups are one."""
+        return self._clusterer.threshold_cosine
+
+    @property
+    def search_cosine(self) -> float:
+        """What to ask the index for to miss nothing at the threshold."""
+        return self._clusterer.search_cosine
+
+    def confidence(self, cosine: float) -> float:
+        """Return a cosine on the calibrated scale, within 0–1."""
+        return self._rule.confidence(cosine)
+
+    def alike(self, heads: Slots) -> tuple[Slots, Slots]:
+        """Return the items that representatives stand for, and the place in ``heads`` of each."""
+        groups = [self._representatives.expand(heads[i : i + 1]) for i in range(len(heads))]
+        of = np.repeat(np.arange(len(heads)), [len(group) for group in groups])
+        return np.concatenate([np.empty(0, np.int64), *groups]), of
+
+    def heads(self, slots: Slots) -> Slots:
+        """Return the representatives of items."""
+        return self._representatives.representatives(slots)
+
+    def is_new(self, slot: int) -> bool:
+        """Return whether no run has covered an item yet."""
+        return slot in self._new
+
+    @property
     def wants_consolidation(self) -> bool:
         """Whether a consolidation may improve what is visible."""
         return self._clusterer.is_approximate

@@ -14,13 +14,28 @@ from imm_ray.cluster.explanation import Explanation
 from imm_ray.cluster.founding import is_core, is_good
 from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection
+from imm_ray.dataset.face_search import FaceSearches
 from imm_ray.dataset.health import ImplausibleRun, usable
 from imm_ray.dataset.items import Item
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.publisher import Publisher, ShortTransactions
 from imm_ray.dataset.rules import DatasetRules
 from imm_ray.dataset.runs import Runs
-from imm_ray.model import ClusterKind, DatasetId, FigureId, Refused, Source, Task
+from imm_ray.dataset.searches import Searches
+from imm_ray.model import (
+    ClusterKind,
+    DatasetId,
+    Explained,
+    FigureId,
+    Found,
+    Outcome,
+    Pair,
+    Refused,
+    Search,
+    Source,
+    Task,
+    TaskType,
+)
 from imm_ray.settings import Clustering
 from imm_ray.store import (
     constraints,
@@ -90,6 +105,10 @@ class DatasetEngine:
             collections=collections,
             book=book,
             rules=rules,
+        )
+        self._searches = Searches(collections)
+        self._face_searches = FaceSearches(
+            database, lease, self._searches, notices=notices.task, clock=clock
         )
         self._rules = rules
         self._notices = notices
@@ -198,6 +217,8 @@ class DatasetEngine:
         if left:
             self._show_progress(task, left)
             return False
+        if task.task_type is TaskType.FACES_SEARCHING:
+            return False  # its pictures must be embedded first: see `due_search`
         self._runs.apply_edits()
         self.mend()
         try:
@@ -233,6 +254,40 @@ class DatasetEngine:
         """Apply the oldest edit; return whether there was one."""
         self.mend()
         return self._runs.apply_edit()
+
+    def due_search(self) -> Task | None:
+        """Return the oldest task if it is a search and all that it covers is indexed."""
+        return self._face_searches.due()
+
+    def finish_search(self, task: Task, outcomes: Sequence[Outcome]) -> None:
+        """End a search with what its sources are like; ``outcomes`` are theirs, in order."""
+        self._runs.apply_edits()
+        self.mend()
+        self._face_searches.finish(task, outcomes)
+        self._first_pending.pop(task.task_id, None)
+
+    def search(self, wanted: Search) -> Found:
+        """Return what is nearest to vectors. Call `mend` before it."""
+        return self._searches.search(wanted)
+
+    def explain_pair(self, pair: Pair) -> Explained | None:
+        """Return why two items are in one cluster or not, None when no run has seen both."""
+        self.mend()
+        if pair.kind is ClusterKind.SIMILAR:
+            return self._searches.explain_images(pair.a, pair.b)
+        try:
+            found = self.explain(FigureId(pair.a), FigureId(pair.b))
+        except KeyError:
+            return None
+        return Explained(
+            together=found.together,
+            reason=found.reason.value,
+            sentence=found.sentence,
+            similarity=found.similarity,
+            mean_similarity=found.mean_similarity,
+            threshold=found.threshold,
+            group_sizes=found.base_clusters,
+        )
 
     def explain(self, a: FigureId, b: FigureId) -> Explanation:
         """Return why two figures are one person, or are not (see `Book.explain`)."""

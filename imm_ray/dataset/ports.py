@@ -87,6 +87,9 @@ class VectorIndex(Protocol):
     def within(self, vectors: Vectors, cosine: float) -> Candidates:
         """Return every stored item whose cosine to a query is at least ``cosine``."""
 
+    def nearest(self, vectors: Vectors, k: int) -> Candidates:
+        """Return the ``k`` (or all, if fewer) nearest items of each query, the nearest first."""
+
     def vectors(self, slots: Slots) -> Vectors:
         """Return the stored vectors of slots, bit for bit as added."""
 
@@ -111,6 +114,10 @@ class Clusterer(Protocol):
     @property
     def search_cosine(self) -> float:
         """What to ask the index for."""
+
+    @property
+    def threshold_cosine(self) -> float:
+        """The cosine from which on two groups are one."""
 
     @property
     def is_approximate(self) -> bool:

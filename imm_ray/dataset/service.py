@@ -10,7 +10,10 @@ from typing import TypeVar
 import structlog
 
 from imm_ray.dataset.engine import DatasetEngine
+from imm_ray.dataset.face_search import sources_of
 from imm_ray.dataset.ports import Embedder, EmbedderDied, EmbedderUnavailable
+from imm_ray.dataset.suspects import embed_all
+from imm_ray.model import Explained, Found, Pair, Search, Task
 from imm_ray.store.results import PendingFile, Result
 
 T = TypeVar("T")
@@ -32,7 +35,9 @@ class DatasetService:
     Notes
     -----
     The engine runs on one thread of its own, off the event loop. `ring` may be called at any time
-    from the loop; a call while the service works makes it look once more before it rests.
+    from the loop; a call while the service works makes it look once more before it rests. Questions
+    (`search`, `explain`) wait for the engine call under way; one that is cancelled before its turn
+    costs nothing.
     """
 
     def __init__(
@@ -55,6 +60,17 @@ class DatasetService:
     def ring(self) -> None:
         """Say that there may be work."""
         self._rung.set()
+
+    async def search(self, wanted: Search) -> Found:
+        """Return what is nearest to vectors among what is indexed."""
+        self._rung.set()  # a dataset that is asked is in use
+        await self._call(self._engine.mend)
+        return await self._in_thread(partial(self._reading, partial(self._engine.search, wanted)))
+
+    async def explain(self, pair: Pair) -> Explained | None:
+        """Return why two items are in one cluster or not, None when no run has seen both."""
+        self._rung.set()
+        return await self._call(partial(self._engine.explain_pair, pair))
 
     async def run(self, *, idle_s: float) -> None:
         """Load the engine and work; return after ``idle_s`` seconds of rest, with it closed.
@@ -115,7 +131,11 @@ class DatasetService:
     async def _step(self) -> bool:
         """Do one thing; return False when there was nothing to do."""
         await self._call(self._engine.mend)
-        await self._start_embedding()
+        search = await self._call(self._engine.due_search)
+        if search is None:
+            await self._start_embedding()
+        elif not self._in_hand:  # a picture that kills the embedder must not be blamed on another
+            self._in_hand[asyncio.create_task(self._search_faces(search))] = ()
         if await self._call(self._engine.run_due_edit):
             return True
         if await self._call(self._engine.run_due_task):
@@ -153,8 +173,23 @@ class DatasetService:
             found = [Result(file, outcome) for file, outcome in zip(files, outcomes, strict=True)]
             await self._call(lambda: self._engine.commit(found))
 
+    async def _search_faces(self, task: Task) -> None:
+        """Run a FacesSearching task to its end."""
+        sources = sources_of(task)
+        outcomes = await embed_all(self._embedder, sources, size=CHUNK, retry_s=self._retry_s)
+        await self._call(partial(self._engine.finish_search, task, outcomes))
+
     async def _call(self, run: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._guarded, run)
+        return await self._in_thread(partial(self._guarded, run))
+
+    async def _in_thread(self, run: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+
+    def _reading(self, run: Callable[[], T]) -> T:
+        """Run a call that changes nothing: its failure says nothing of the engine."""
+        if self._failure is not None:
+            raise self._failure
+        return run()
 
     def _guarded(self, run: Callable[[], T]) -> T:
         """Run an engine call, unless one failed before: then memory may lag behind the store."""

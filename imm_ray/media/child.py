@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ _MAX_RSS_BYTES = 150_000_000
 _WALL_PER_CPU_S = 6
 """On a crowded machine a CPU second takes several; past this factor the child is hung, not slow."""
 _START_S = 60
+
+NOTHING_MORE: Mapping[str, Any] = MappingProxyType({})
 
 
 class ChildDied(Exception):
@@ -66,15 +70,18 @@ class DecoderChild:
         """The child's process id."""
         return self._process.pid
 
-    def run(self, data: bytes) -> dict[str, Any]:
-        """Return the child's answer for one picture, or raise `ChildDied`."""
+    def run(self, data: bytes, job: Mapping[str, Any] = NOTHING_MORE) -> dict[str, Any]:
+        """Return the child's answer for one picture, or raise `ChildDied`.
+
+        ``job`` asks for something else than the pixels (see ``decode_worker``).
+        """
         self._jobs += 1
         os.ftruncate(self._input_fd, len(data))
         view = memoryview(data)
         while view:
             view = view[os.pwrite(self._input_fd, view, len(data) - len(view)) :]
         try:
-            write_frame(self._stdin, {"size": len(data)})
+            write_frame(self._stdin, {"size": len(data), **job})
         except OSError as error:
             raise self._died() from error
         answer = self._receive(self._limits.decode_cpu_s * _WALL_PER_CPU_S)
@@ -85,6 +92,10 @@ class DecoderChild:
         """Return a copy of the pixels of the last answer."""
         data = os.pread(self._pixels_fd, math.prod(shape), 0)
         return np.frombuffer(data, np.uint8).reshape(shape)
+
+    def read_bytes(self, count: int) -> bytes:
+        """Return the first bytes of where the pixels of an answer are."""
+        return os.pread(self._pixels_fd, count, 0)
 
     def is_worn(self) -> bool:
         """Return True when the child should make room for a fresh one."""

@@ -3,6 +3,9 @@
 It trusts neither the pictures nor, once it has seen one, itself: limits on memory, CPU time, files
 and file size are set before the first job. It ends when its parent does, because its standard input
 closes. The CPU timer is armed for each job; SIGPROF then ends the process.
+
+A job names the ``size`` of the input. The answer is a picture's pixels and metadata; with ``crop``
+(a box of four numbers, ``side``, ``longest``) it is a JPEG of that part.
 """
 
 import json
@@ -15,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from imm_ray.errors import SourceError
+from imm_ray.media.crop import crop
 from imm_ray.media.decode import Picture, decode, prepare
 from imm_ray.media.frame import read_frame, write_frame
+from imm_ray.model import Box
 
 _REQUESTS = 0
 _ANSWERS = 1
@@ -34,7 +39,7 @@ def main() -> None:
         write_frame(_ANSWERS, {"ready": True})
         while (job := read_frame(_REQUESTS)) is not None:
             signal.setitimer(signal.ITIMER_PROF, settings["cpu_s"])
-            answer = _answer(input_fd, job["size"], pixels, settings)
+            answer = _answer(input_fd, job, pixels, settings)
             signal.setitimer(signal.ITIMER_PROF, 0)
             write_frame(_ANSWERS, answer)
 
@@ -52,9 +57,13 @@ def _limit(memory_bytes: int) -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def _answer(fd: int, size: int, pixels: mmap.mmap, settings: dict[str, Any]) -> dict[str, Any]:
+def _answer(
+    fd: int, job: dict[str, Any], pixels: mmap.mmap, settings: dict[str, Any]
+) -> dict[str, Any]:
     try:
-        data = _read(fd, size)
+        data = _read(fd, job["size"])
+        if (asked := job.get("crop")) is not None:
+            return _deliver_crop(data, asked, pixels, settings["max_pixels"])
         picture = decode(data, side=settings["side"], max_pixels=settings["max_pixels"])
         return _deliver(picture, pixels)
     except SourceError as error:
@@ -86,6 +95,22 @@ def _deliver(picture: Picture, pixels: mmap.mmap) -> dict[str, Any]:
         "lat_long": picture.exif.lat_long,
         "exif": dict(picture.exif.tags),
     }
+
+
+def _deliver_crop(
+    data: bytes, asked: dict[str, Any], pixels: mmap.mmap, max_pixels: int
+) -> dict[str, Any]:
+    jpeg = crop(
+        data,
+        box=Box(*asked["box"]),
+        side=asked["side"],
+        longest=asked["longest"],
+        max_pixels=max_pixels,
+    )
+    if len(jpeg) > len(pixels):
+        raise SourceError("The part that is to be shown is too large; ask for a smaller size.")
+    pixels[: len(jpeg)] = jpeg
+    return {"jpeg_bytes": len(jpeg)}
 
 
 if __name__ == "__main__":

@@ -2,16 +2,22 @@
 
 import logging
 import queue
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass, field
+from typing import Any, Self, TypeAlias, TypeVar
 
 from imm_ray.errors import SourceError
-from imm_ray.media.child import ChildDied, CpuLimitReached, DecoderChild
-from imm_ray.model import Pixels
+from imm_ray.media.child import NOTHING_MORE, ChildDied, CpuLimitReached, DecoderChild
+from imm_ray.model import Box, Pixels
 from imm_ray.settings import Limits
+
+T = TypeVar("T")
 
 _ATTEMPTS = 3
 _log = logging.getLogger(__name__)
+
+_Reader: TypeAlias = Callable[[DecoderChild, dict[str, Any]], T]
+"""Makes a result of a child and its answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +61,19 @@ class Decoder:
 
     def decode(self, data: bytes) -> Decoded:
         """Return the picture in ``data``, or raise `SourceError` with the reason."""
+        return self._run(data, NOTHING_MORE, _decoded)
+
+    def crop(self, data: bytes, *, box: Box, side: int, longest: int) -> bytes:
+        """Return a JPEG of a part of a picture (``media.crop``), or raise `SourceError`."""
+        asked = {"box": astuple(box), "side": side, "longest": longest}
+        return self._run(data, {"crop": asked}, _jpeg)
+
+    def _run(self, data: bytes, job: Mapping[str, Any], read: "_Reader[T]") -> T:
         slot = self._idle.get()
         try:
             if self._closed:
                 raise RuntimeError("the decoder is closed")
-            return slot.decode(data)
+            return slot.run(data, job, read)
         finally:
             self._idle.put(slot)
 
@@ -83,18 +97,18 @@ class _Slot:
         self._limits = limits
         self.child: DecoderChild | None = None
 
-    def decode(self, data: bytes) -> Decoded:
+    def run(self, data: bytes, job: Mapping[str, Any], read: "_Reader[T]") -> T:
         try:
-            return self._attempt(data)
+            return self._attempt(data, job, read)
         finally:
             if self.child is not None and self.child.is_worn():
                 self.stop()
 
-    def _attempt(self, data: bytes) -> Decoded:
+    def _attempt(self, data: bytes, job: Mapping[str, Any], read: "_Reader[T]") -> T:
         for attempt in range(1, _ATTEMPTS + 1):
             child = self.child = self.child or DecoderChild(self._limits)
             try:
-                return _decoded(child, child.run(data))
+                return read(child, child.run(data, job))
             except CpuLimitReached as error:
                 self.stop()
                 raise SourceError(
@@ -115,9 +129,25 @@ class _Slot:
 
 
 def _decoded(child: DecoderChild, answer: dict[str, Any]) -> Decoded:
-    if (reason := answer.pop("reason", None)) is not None:
-        raise SourceError(str(reason))
+    _check(answer)
     try:
         return Decoded(pixels=child.read_pixels(answer.pop("shape")), **answer)
     except (KeyError, TypeError, ValueError) as error:
-        raise ChildDied(f"pid={child.pid} its answer makes no sense: {error!r}") from error
+        raise _senseless(child, error) from error
+
+
+def _jpeg(child: DecoderChild, answer: dict[str, Any]) -> bytes:
+    _check(answer)
+    try:
+        return child.read_bytes(answer["jpeg_bytes"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _senseless(child, error) from error
+
+
+def _check(answer: dict[str, Any]) -> None:
+    if (reason := answer.pop("reason", None)) is not None:
+        raise SourceError(str(reason))
+
+
+def _senseless(child: DecoderChild, error: Exception) -> ChildDied:
+    return ChildDied(f"pid={child.pid} its answer makes no sense: {error!r}")

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType, TypeAlias
+from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from imm_ray.model.question import SearchedSource
 
 DatasetId = NewType("DatasetId", str)
 FileId = NewType("FileId", str)
@@ -48,11 +51,13 @@ class TaskType(StrEnum):
 
     FIGURE_CLUSTERING = "FaceClustering"
     SIMILAR_IMAGE_CLUSTERING = "SimilarImageClustering"
+    FACES_SEARCHING = "FacesSearching"
 
     @property
     def kind(self) -> ClusterKind:
-        """The kind of cluster that a task of this type makes."""
-        return ClusterKind.FIGURE if self is TaskType.FIGURE_CLUSTERING else ClusterKind.SIMILAR
+        """The kind of cluster that a task of this type makes or looks at."""
+        similar = self is TaskType.SIMILAR_IMAGE_CLUSTERING
+        return ClusterKind.SIMILAR if similar else ClusterKind.FIGURE
 
 
 class TaskStatus(StrEnum):
@@ -329,6 +334,8 @@ class Task:
     started_at: datetime
     ended_at: datetime | None = None
     ledger: JsonObject = field(default_factory=dict)
+    searched: "tuple[SearchedSource, ...]" = ()
+    """What a FacesSearching task has found: told in its notification, and stored nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

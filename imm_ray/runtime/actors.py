@@ -6,7 +6,18 @@ load FAISS, numba, OpenCV or the models: seconds of start, and a hundred megabyt
 
 from collections.abc import Sequence
 
-from imm_ray.model import DatasetId, Outcome, Source
+from imm_ray.model import (
+    DatasetId,
+    Explained,
+    Found,
+    Outcome,
+    Pair,
+    Picture,
+    Refused,
+    Search,
+    Source,
+    Thumbnail,
+)
 from imm_ray.settings import Settings
 
 
@@ -22,6 +33,14 @@ class OwnerActor:
         """Look for work of a dataset."""
         self._host.ring(dataset_id)
 
+    async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
+        """Return what is nearest among what a dataset has indexed."""
+        return await self._host.search(dataset_id, wanted)
+
+    async def explain(self, dataset_id: DatasetId, pair: Pair) -> Explained | None:
+        """Return why two items of a dataset are in one cluster or not."""
+        return await self._host.explain(dataset_id, pair)
+
 
 class Embedder:
     """The deployment around `runtime.embedder.Replica`."""
@@ -34,6 +53,14 @@ class Embedder:
     async def embed(self, sources: Sequence[Source]) -> list[Outcome]:
         """Return one outcome for each source."""
         return await self._replica.embed(sources)
+
+    async def look(self, picture: Picture) -> Outcome:
+        """Return what is in a picture that a client waits for."""
+        return await self._replica.look(picture)
+
+    async def thumbnail(self, wanted: Thumbnail) -> bytes | Refused:
+        """Return a small JPEG that a client waits for."""
+        return await self._replica.thumbnail(wanted)
 
     def check_health(self) -> None:
         """Raise when the replica is to be replaced (Ray Serve asks every ten seconds)."""

@@ -1,5 +1,6 @@
 """Finds, or makes, the actor that owns a dataset, and rings its doorbell."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -37,6 +38,15 @@ class Directory:
     def ring(self, dataset_id: DatasetId) -> None:
         """Tell the dataset's owner that there is work. Best effort: the steward rings again."""
         self._thread.submit(self._ring, dataset_id)
+
+    async def owner(self, dataset_id: DatasetId) -> Any:
+        """Return the handle of the actor that owns a dataset."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: self._actor(self._host(dataset_id)))
+
+    def forget(self) -> None:
+        """Look actors up anew: one of them has died."""
+        self._actors.clear()
 
     def _ring(self, dataset_id: DatasetId) -> None:
         try:

@@ -3,31 +3,45 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from imm_ray.dataset.analysis import PictureAnalyzer
+from imm_ray.dataset.thumbnails import Thumbnailer
 from imm_ray.embed.models import EmbeddedModels
 from imm_ray.media.buckets import Buckets
 from imm_ray.media.decoder import Decoder
-from imm_ray.model import Outcome, Source
+from imm_ray.model import Outcome, Picture, Refused, Source, Thumbnail
 from imm_ray.runtime.logging import configure_logging
 from imm_ray.settings import Settings
 
+T = TypeVar("T")
+
 LONGEST_CALL_S = 900.0
 """Some files of a chunk may each take the whole fetch timeout; a call beyond this hangs."""
+
+
+MOST_ASKED = 32
+"""Clients that wait for an answer at once; more would only wait longer than they can."""
+
+_ASKING_THREADS = 2  # beside the indexing, which must neither stop nor hold them up
 
 
 class ReplicaStuck(Exception):
     """A call hangs: the replica is to be replaced."""
 
 
-def build_analyzer(settings: Settings) -> PictureAnalyzer:
-    """Return the analysis with the settings' buckets, limits and models."""
-    return PictureAnalyzer(
-        Buckets(settings.buckets, settings.file_roots, settings.limits),
-        Decoder(settings.limits),
+def build_replica(settings: Settings) -> "Replica":
+    """Return a replica with the settings' buckets, limits and models."""
+    buckets = Buckets(settings.buckets, settings.file_roots, settings.limits)
+    decoder = Decoder(settings.limits)
+    analyzer = PictureAnalyzer(
+        buckets,
+        decoder,
         EmbeddedModels(settings.models.face, settings.models.image),
         threads=settings.models.analysis_threads,
     )
+    return Replica(analyzer, Thumbnailer(buckets, decoder))
 
 
 class Replica:
@@ -40,26 +54,59 @@ class Replica:
     """
 
     def __init__(
-        self, analyzer: PictureAnalyzer, *, clock: Callable[[], float] = time.monotonic
+        self,
+        analyzer: PictureAnalyzer,
+        thumbnailer: Thumbnailer,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._analyzer = analyzer
+        self._thumbnailer = thumbnailer
         self._clock = clock
-        self._begun: dict[int, float] = {}
+        self._begun: dict[object, float] = {}
+        self._asked = 0
+        self._askers = ThreadPoolExecutor(_ASKING_THREADS, thread_name_prefix="imm-ray-asked")
 
     @classmethod
     def of(cls, settings: Settings) -> "Replica":
         """Return a replica with the models of the settings."""
         configure_logging()
-        return cls(build_analyzer(settings))
+        return build_replica(settings)
 
     async def embed(self, sources: Sequence[Source]) -> list[Outcome]:
         """Return one outcome for each source."""
-        call = id(sources)
+        call = object()
         self._begun[call] = self._clock()
         try:
             return await asyncio.to_thread(self._analyzer.analyze_many, sources)
         finally:
             del self._begun[call]
+
+    async def look(self, picture: Picture) -> Outcome:
+        """Return what is in a picture that a client waits for."""
+        return await self._asked_for(lambda: self._analyzer.look(picture))
+
+    async def thumbnail(self, wanted: Thumbnail) -> bytes | Refused:
+        """Return a small JPEG that a client waits for."""
+        return await self._asked_for(lambda: self._thumbnailer.make(wanted))
+
+    async def _asked_for(self, run: Callable[[], T]) -> T | Refused:
+        if self._asked >= MOST_ASKED:
+            return Refused("Too many requests look into pictures.", transient=True)
+        call = object()
+        self._asked += 1
+
+        def begin() -> T:  # its end is its own: who asked may have gone before it
+            self._begun[call] = self._clock()
+            try:
+                return run()
+            finally:
+                del self._begun[call]
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._askers, begin)
+        finally:
+            self._asked -= 1
 
     def check_health(self) -> None:
         """Return when no call hangs.
@@ -68,6 +115,6 @@ class Replica:
         ------
         ReplicaStuck
         """
-        longest = self._clock() - min(self._begun.values(), default=self._clock())
+        longest = self._clock() - min(list(self._begun.values()), default=self._clock())
         if longest > LONGEST_CALL_S:
             raise ReplicaStuck(f"a call has been under way for {longest:.0f} s")

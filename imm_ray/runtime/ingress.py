@@ -4,10 +4,14 @@ from typing import Any
 
 from imm_ray.api.asgi import AsgiApp, accepted_hosts, build_asgi
 from imm_ray.api.key_rotation import open_key_ring
+from imm_ray.api.ports import Ports
 from imm_ray.api.service import ImmService
+from imm_ray.media.thumbnails import DiskThumbnails
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.logging import configure_logging
+from imm_ray.runtime.owners_port import OwnerActors
+from imm_ray.runtime.pictures_port import ServePictures
 from imm_ray.runtime.steward import start_steward
 from imm_ray.settings import Settings
 from imm_ray.store import constants
@@ -27,6 +31,7 @@ class Ingress:
         relaxed = Database(settings.store_url, busy_timeout_s=busy, relaxed=True)
         with database.write() as tx:
             secret = constants.secret(tx)
+        directory = Directory(database, settings, generation)
         self._service = ImmService(
             settings,
             open_key_ring(settings.auth),
@@ -35,7 +40,14 @@ class Ingress:
             relaxed=GroupWriter(relaxed, name="nonces"),
             secret=secret,
             clock=utc_now,
-            ring=Directory(database, settings, generation).ring,
+            ring=directory.ring,
+            ports=Ports(
+                pictures=ServePictures(),
+                owners=OwnerActors(directory),
+                thumbnails=DiskThumbnails(
+                    settings.data.absolute() / "thumbnails", settings.limits.thumbnail_cache_bytes
+                ),
+            ),
         )
         start_steward(settings, generation)
         self._hosts = accepted_hosts(settings.server, settings.server.port)

@@ -11,8 +11,9 @@ from imm_ray.api.notification import NotificationBuilder
 from imm_ray.cluster.warmup import compile_kernels
 from imm_ray.dataset.assembly import open_engine
 from imm_ray.dataset.engine import DatasetEngine, Notices
+from imm_ray.dataset.reception import Reception
 from imm_ray.dataset.service import DatasetService
-from imm_ray.model import DatasetId
+from imm_ray.model import DatasetId, Explained, Found, Pair, Search
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.embedder_port import ServeEmbedder
 from imm_ray.runtime.logging import configure_logging
@@ -22,6 +23,7 @@ from imm_ray.store.database import Database
 from imm_ray.store.ownership import RENEW_S, DatasetGone, Fenced, Lease
 
 FENCED_EXIT = 17
+_ANSWER_S = 8.0  # who asked waits little longer
 _PATIENCE_S = 60.0  # an owner has no client waiting: better late than a restart
 _MAX_BACKOFF_S = 30.0
 
@@ -50,6 +52,7 @@ class OwnerHost:
         self._services: dict[DatasetId, DatasetService] = {}
         self._running: dict[DatasetId, asyncio.Task[None]] = {}
         self._rung_meanwhile: set[DatasetId] = set()
+        self._reception = Reception(self._services, self.ring)
         self._leases = _Leases(self._database)
         threading.Thread(target=compile_kernels, name="imm-ray-warmup", daemon=True).start()
 
@@ -62,6 +65,22 @@ class OwnerHost:
         else:
             self._running[dataset_id] = asyncio.create_task(self._keep(dataset_id))
 
+    async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
+        """Return what is nearest among what is indexed; load the dataset if need be.
+
+        Raises
+        ------
+        TimeoutError
+            A long run is under way, or the dataset takes long to load.
+        """
+        async with asyncio.timeout(_ANSWER_S):
+            return await self._reception.search(dataset_id, wanted)
+
+    async def explain(self, dataset_id: DatasetId, pair: Pair) -> Explained | None:
+        """Return why two items are in one cluster or not (raises as `search`)."""
+        async with asyncio.timeout(_ANSWER_S):
+            return await self._reception.explain(dataset_id, pair)
+
     async def _keep(self, dataset_id: DatasetId) -> None:
         """Serve a dataset until it rests for long or is gone."""
         backoff_s = 1.0
@@ -70,6 +89,7 @@ class OwnerHost:
                 try:
                     return await self._serve(dataset_id)
                 except DatasetGone:
+                    self._reception.gone(dataset_id)
                     return None
                 except Fenced as error:
                     _log.error("fenced", host=self._name, why=str(error))
@@ -97,6 +117,7 @@ class OwnerHost:
         self._leases.add(lease, lambda: loop.call_soon_threadsafe(service.ring))
         try:
             try:
+                self._reception.arrived(dataset_id)  # who waits goes on after `run` has begun
                 await service.run(idle_s=self._settings.owners.idle_s)
             finally:
                 del self._services[dataset_id]  # a bell from now on starts a new service

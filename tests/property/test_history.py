@@ -79,7 +79,7 @@ def scenes(owner: Owner) -> Groups:
 
 
 def run(owner: Owner) -> tuple[Groups, Groups]:
-    for task_type in TaskType:
+    for task_type in (TaskType.FIGURE_CLUSTERING, TaskType.SIMILAR_IMAGE_CLUSTERING):
         owner.cluster(task_type)
     return people(owner), scenes(owner)
 

@@ -1,21 +1,26 @@
 """``ACTIONS``: every action that is served, its parameters, its handler, its HTTP methods."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from imm_ray.api.actions import (
     bindings,
     datasets,
+    explaining,
     figures,
     files,
+    pictures,
     projects,
     queries,
     regions,
+    searching,
     similar,
     tasks,
+    thumbnails,
     updates,
 )
+from imm_ray.api.asking import Asking, Raw
 from imm_ray.api.call import Call, Written
 from imm_ray.api.schema import P, Parameters, parse_parameters
 from imm_ray.store.database import Tx
@@ -32,7 +37,8 @@ class Action:
     """One action.
 
     ``prepare`` validates parameters and returns the handler bound to them: what it runs in a
-    transaction. A read has nothing to ring, and its transaction may not write.
+    transaction. A read has nothing to ring, and its transaction may not write. An action that asks
+    models or owners reads nothing there: what it returns is awaited afterwards (`Written.ask`).
     """
 
     schema: type[Parameters]
@@ -64,6 +70,18 @@ def _writes(
         return lambda tx, call: handler(tx, call, params)
 
     return _action(schema, handler, prepare, writes=True, methods=methods)
+
+
+def _asks(
+    schema: type[P],
+    handler: Callable[[Asking, Call, P], Awaitable[Body | Raw]],
+    methods: frozenset[str] = GET_OR_POST,
+) -> Action:
+    def prepare(given: Mapping[str, str]) -> Write:
+        params = parse_parameters(schema, given)
+        return lambda tx, call: Written({}, ask=lambda asking: handler(asking, call, params))
+
+    return _action(schema, handler, prepare, writes=False, methods=methods)
 
 
 def _action(
@@ -123,6 +141,18 @@ ACTIONS: Mapping[str, Action] = {
     "GetTask": _reads(tasks.GetTask, tasks.get_task),
     "ListTasks": _reads(tasks.ListTasks, tasks.list_tasks),
     "ListRegions": _reads(regions.ListRegions, regions.list_regions),
+    "DetectImageFaces": _asks(pictures.OfPicture, pictures.detect_image_faces),
+    "CompareImageFaces": _asks(pictures.CompareImageFaces, pictures.compare_image_faces),
+    "DetectImageScore": _asks(pictures.OfPicture, pictures.detect_image_score),
+    "SearchImageFigureCluster": _asks(
+        searching.SearchImageFigureCluster, searching.search_image_figure_cluster
+    ),
+    "CreateFacesSearchingTask": _writes(
+        searching.CreateFacesSearchingTask, searching.create_faces_searching_task
+    ),
+    "ImmRaySearchByImage": _asks(searching.SearchByImage, searching.search_by_image, POST_ONLY),
+    "ImmRayGetThumbnail": _asks(thumbnails.GetThumbnail, thumbnails.get_thumbnail),
+    "ImmRayExplain": _asks(explaining.Explain, explaining.explain),
     "ImmRayGetTaskLedger": _reads(tasks.GetTaskLedger, tasks.get_task_ledger),
     "ImmRayPurgeDataset": _writes(datasets.PurgeDataset, datasets.purge_dataset),
 }

@@ -36,11 +36,13 @@ _TASK_TYPES: Mapping[str, TaskType] = {
     "FaceClustering": TaskType.FIGURE_CLUSTERING,
     "FigureClustering": TaskType.FIGURE_CLUSTERING,
     "SimilarImageClustering": TaskType.SIMILAR_IMAGE_CLUSTERING,
+    "FacesSearching": TaskType.FACES_SEARCHING,
 }
 """IMM's page says FaceClustering, its events and ids say FigureClustering: both are understood."""
 _ID_PREFIXES = {
     TaskType.FIGURE_CLUSTERING: "FigureClustering",
     TaskType.SIMILAR_IMAGE_CLUSTERING: "SimilarImageClustering",
+    TaskType.FACES_SEARCHING: "CreateFacesSearchingTask",
 }
 _SORTS = {"TaskId": "task_id", "StartTime": "started_at", "EndTime": "ended_at"}
 

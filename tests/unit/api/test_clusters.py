@@ -135,6 +135,10 @@ def test_every_look_up_is_within_the_account(rig: Rig, action: str) -> None:
         "TaskType": "FaceClustering",
         "AcceptLanguage": "en-US",
         "Query": {},
+        "SourceURI": URIS[0],
+        "Source": {"URI1": URIS[0], "URI2": URIS[1]},
+        "Sources": [{"URI": URIS[0]}],
+        "Content": "eA==",
     }
     if "Binding" in action:
         given["URI"] = "oss://b"

@@ -89,7 +89,12 @@ def test_an_unknown_action_is_found_before_the_signature(rig: Rig) -> None:
 
 def test_post_only_actions(rig: Rig) -> None:
     only_post = {name for name, action in ACTIONS.items() if "GET" not in action.methods}
-    assert only_post == {"DeleteDataset", "BatchIndexFileMeta", "BatchDeleteFileMeta"}
+    assert only_post == {
+        "DeleteDataset",
+        "BatchIndexFileMeta",
+        "BatchDeleteFileMeta",
+        "ImmRaySearchByImage",
+    }
     assert rig.refusal("DeleteDataset", method="GET")[0] == "UnsupportedHTTPMethod"
     assert rig.call("ListProjects", method="GET")["Projects"] == []
 

@@ -5,8 +5,10 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -68,7 +70,7 @@ class DyingChild:
     def __init__(self, limits: Limits) -> None:
         type(self).starts += 1
 
-    def run(self, data: bytes) -> dict[str, object]:
+    def run(self, data: bytes, job: Mapping[str, Any]) -> dict[str, object]:
         raise ChildDied("killed")
 
     def close(self) -> None:

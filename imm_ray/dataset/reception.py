@@ -1,0 +1,57 @@
+"""Where questions wait for the service of their dataset. Belongs to one event loop."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from imm_ray.dataset.service import DatasetService
+from imm_ray.model import DatasetId, Explained, Found, Pair, Search
+from imm_ray.store.ownership import DatasetGone
+
+
+class Reception:
+    """Passes questions on to the services of a host, and has a missing one started.
+
+    Parameters
+    ----------
+    services
+        The services that run; their host adds and removes them, and tells `arrived` and `gone`.
+    ring
+        Starts the service of a dataset, if none runs.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[DatasetId, DatasetService],
+        ring: Callable[[DatasetId], None],
+    ) -> None:
+        self._services = services
+        self._ring = ring
+        self._waiting: dict[DatasetId, asyncio.Future[DatasetService]] = {}
+
+    def arrived(self, dataset_id: DatasetId) -> None:
+        """Say that a service has been added; its first engine call must be on its way."""
+        if (waiting := self._waiting.pop(dataset_id, None)) is not None:
+            waiting.set_result(self._services[dataset_id])
+
+    def gone(self, dataset_id: DatasetId) -> None:
+        """Say that there is no such dataset any more."""
+        if (waiting := self._waiting.pop(dataset_id, None)) is not None:
+            waiting.set_exception(DatasetGone(f"dataset {dataset_id} does not exist"))
+
+    async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
+        """Return what is nearest among what is indexed."""
+        return await (await self._service(dataset_id)).search(wanted)
+
+    async def explain(self, dataset_id: DatasetId, pair: Pair) -> Explained | None:
+        """Return why two items are in one cluster or not."""
+        return await (await self._service(dataset_id)).explain(pair)
+
+    async def _service(self, dataset_id: DatasetId) -> DatasetService:
+        if (service := self._services.get(dataset_id)) is not None:
+            return service
+        waiting = self._waiting.get(dataset_id)
+        if waiting is None:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting[dataset_id] = waiting
+        self._ring(dataset_id)
+        return await asyncio.shield(waiting)
