@@ -22,6 +22,7 @@ from imm_ray.store.requests import FinishedRequest
 _EVENT_OF_TASK = {
     TaskType.FIGURE_CLUSTERING: "imm:Task:FigureClustering",
     TaskType.SIMILAR_IMAGE_CLUSTERING: "imm:Task:SimilarImageClustering",
+    TaskType.FIGURE_CLUSTERS_MERGING: "imm:Task:FigureClustersMerging",
 }
 _MESSAGE_IDS = uuid.UUID("7f3a3f0e-5d0f-5b57-9d4b-1f6f1c1c0a5e")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -48,11 +48,13 @@ class TaskType(StrEnum):
 
     FIGURE_CLUSTERING = "FaceClustering"
     SIMILAR_IMAGE_CLUSTERING = "SimilarImageClustering"
+    FIGURE_CLUSTERS_MERGING = "FigureClustersMerging"
 
     @property
     def kind(self) -> ClusterKind:
-        """The kind of cluster that a task of this type makes."""
-        return ClusterKind.FIGURE if self is TaskType.FIGURE_CLUSTERING else ClusterKind.SIMILAR
+        """The kind of cluster that a task of this type makes or changes."""
+        similar = self is TaskType.SIMILAR_IMAGE_CLUSTERING
+        return ClusterKind.SIMILAR if similar else ClusterKind.FIGURE
 
 
 class TaskStatus(StrEnum):

@@ -203,7 +203,7 @@ def _bury(tx: Tx, dataset_id: DatasetId, kind: ClusterKind, cluster_ids: set[str
     tx.execute(
         update(c)
         .where(c.c.dataset_id == dataset_id, c.c.kind == kind, c.c.cluster_id.in_(cluster_ids))
-        .values(name="", custom_id="", custom_labels={})
+        .values(name="", custom_id="", custom_labels={}, chosen_cover="")
     )
     lineage.forget(tx, dataset_id, cluster_ids)
 

@@ -11,7 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    delete,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from imm_ray.model import (
     NO_CLUSTER,
@@ -165,6 +176,43 @@ def history(
     if after is not None:
         query = query.where(tuple_(v.c.run, v.c.position) < after)
     return [_recorded(row) for row in tx.execute(query).mappings()]
+
+
+def dataset_history(
+    tx: Tx,
+    dataset_id: DatasetId,
+    *,
+    limit: int,
+    after: tuple[datetime, str, int, int] | None = None,
+) -> list[RecordedEvent]:
+    """Return at most ``limit`` events of all clusters of a dataset, the newest first.
+
+    ``after`` is the (at, kind, run, position) of the last event of the page before.
+    """
+    v, d = tables.cluster_event, tables.dataset
+    place = (v.c.at, v.c.kind, v.c.run, v.c.position)
+    query = (
+        select(v)
+        .join(d, d.c.dataset_id == v.c.dataset_id)
+        .where(v.c.dataset_id == dataset_id, v.c.run <= _visible_run(v.c.kind))
+        .order_by(*(column.desc() for column in place))
+        .limit(limit)
+    )
+    if after is not None:
+        here = [literal(value, c.type) for value, c in zip(after, place, strict=True)]
+        query = query.where(tuple_(*place) < tuple_(*here))
+    return [_recorded(row) for row in tx.execute(query).mappings()]
+
+
+def has_been(tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId) -> bool:
+    """Return whether the dataset has or had a cluster of this id."""
+    for table in (tables.cluster, tables.retired_cluster, tables.cluster_event):
+        query = select(table.c.cluster_id).where(
+            table.c.dataset_id == dataset_id, table.c.cluster_id == cluster_id
+        )
+        if tx.scalar(query.limit(1)) is not None:
+            return True
+    return False
 
 
 def resolve(tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId) -> ClusterId | None:

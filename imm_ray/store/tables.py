@@ -173,9 +173,12 @@ cluster = Table(
     text("custom_id"),
     Column("custom_labels", JSON, nullable=False),
     count("meta_lock_version"),
+    Column("chosen_cover", String(36), nullable=False, server_default=""),
     time("created_at"),
     of_dataset(),
     Index(None, "dataset_id", "kind"),
+    Index(None, "dataset_id", "kind", "name", "cluster_id"),
+    Index(None, "dataset_id", "kind", "created_at", "cluster_id"),
 )
 
 cluster_state = Table(
@@ -193,6 +196,9 @@ cluster_state = Table(
     ForeignKeyConstraint(["cluster_id"], ["cluster.cluster_id"], ondelete="CASCADE"),
     Index(None, "dataset_id", "kind", "to_run"),
     Index(None, "dataset_id", "kind", "from_run"),
+    Index(None, "dataset_id", "kind", "item_count", "cluster_id"),
+    Index(None, "dataset_id", "kind", "image_count", "cluster_id"),
+    Index(None, "dataset_id", "kind", "updated_at", "cluster_id"),
 )
 
 membership = Table(
@@ -238,6 +244,7 @@ task = Table(
     Column("ledger", JSON, nullable=False),
     Index(None, "dataset_id", "status", "watermark"),
     Index(None, "account", "project", "started_at"),
+    Index(None, "account", "project", "task_id"),
     Index(None, "started_at"),
 )
 
@@ -355,6 +362,7 @@ cluster_event = Table(
     time("at"),
     of_dataset(),
     Index(None, "dataset_id", "cluster_id", "run"),
+    Index(None, "dataset_id", "at", "kind", "run", "position"),
 )
 
 retired_cluster = Table(
@@ -371,6 +379,7 @@ retired_cluster = Table(
     text("custom_id"),
     Column("custom_labels", JSON, nullable=False),
     count("meta_lock_version"),
+    Column("chosen_cover", String(36), nullable=False, server_default=""),
     time("created_at"),
     of_dataset(),
     Index(None, "dataset_id", "into_id"),

@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from imm_ray.api.actions import datasets, figures, files, projects, similar, tasks
+from imm_ray.api.actions import (
+    cancel,
+    datasets,
+    figures,
+    files,
+    history,
+    people,
+    projects,
+    similar,
+    tasks,
+)
 from imm_ray.api.call import Call, Written
 from imm_ray.api.schema import P, Parameters, parse_parameters
 from imm_ray.store.database import Tx
@@ -90,6 +100,10 @@ ACTIONS: Mapping[str, Action] = {
         figures.BatchGetFigureCluster, figures.batch_get_figure_cluster
     ),
     "QueryFigureClusters": _reads(figures.QueryFigureClusters, figures.query_figure_clusters),
+    "UpdateFigureCluster": _writes(people.UpdateFigureCluster, people.update_figure_cluster),
+    "CreateFigureClustersMergingTask": _writes(
+        people.CreateFigureClustersMergingTask, people.create_figure_clusters_merging_task
+    ),
     "CreateSimilarImageClusteringTask": _writes(
         tasks.CreateTask, similar.create_similar_image_clustering_task
     ),
@@ -99,4 +113,10 @@ ACTIONS: Mapping[str, Action] = {
     "GetTask": _reads(tasks.GetTask, tasks.get_task),
     "ListTasks": _reads(tasks.ListTasks, tasks.list_tasks),
     "ImmRayGetTaskLedger": _reads(tasks.GetTaskLedger, tasks.get_task_ledger),
+    "ImmRayCancelTask": _writes(cancel.CancelTask, cancel.cancel_task),
+    "ImmRayHistory": _reads(history.History, history.history),
+    "ImmRayGetEdit": _reads(history.GetEdit, history.get_edit),
+    "ImmRayListEdits": _reads(history.ListEdits, history.list_edits),
+    "ImmRayUndo": _writes(history.Undo, history.undo),
+    "ImmRaySplitFigureCluster": _writes(people.SplitFigureCluster, people.split_figure_cluster),
 }

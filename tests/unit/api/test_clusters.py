@@ -133,6 +133,11 @@ def test_every_look_up_is_within_the_account(rig: Rig, action: str) -> None:
         "ObjectIds": ["Cluster-0000"],
         "TaskId": rig.call("ListTasks", ProjectName="p")["Tasks"][0]["TaskId"],
         "TaskType": "FaceClustering",
+        "From": "Cluster-0000",
+        "To": "Cluster-0001",
+        "FigureCluster": {"ObjectId": "Cluster-0000"},
+        "FigureIds": ["figure"],
+        "EditId": "edit",
     }
     if action in ("CreateProject", "ListProjects"):
         body = rig.call(action, "otherak", **given)

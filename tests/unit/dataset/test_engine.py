@@ -143,7 +143,9 @@ def test_too_few_good_faces_found_no_cluster_but_may_join_one(tmp_path: Path) ->
     assert [len(files) for files in owner.people().values()] == [7]
 
 
-@pytest.mark.parametrize("task_type", list(TaskType))
+@pytest.mark.parametrize(
+    "task_type", [TaskType.FIGURE_CLUSTERING, TaskType.SIMILAR_IMAGE_CLUSTERING]
+)
 def test_a_restart_at_any_time_changes_nothing(owner: Owner, task_type: TaskType) -> None:
     owner.index(portraits("ann", 3) | shots("sea", 3))
     owner.restart()
