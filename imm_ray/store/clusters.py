@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, RowMapping, Select, func, literal, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    RowMapping,
+    Select,
+    Table,
+    and_,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+)
 
 from imm_ray.model import (
     ClusterId,
@@ -39,6 +52,12 @@ class ClusterQuery:
     created_to: datetime | None = None
     updated_from: datetime | None = None
     updated_to: datetime | None = None
+
+    @property
+    def filters_nothing(self) -> bool:
+        """Whether every cluster matches."""
+        limits = (self.created_from, self.created_to, self.updated_from, self.updated_to)
+        return not self.labels and not any(limits)
 
 
 def figure_clusters(
@@ -74,8 +93,22 @@ def page_figure_clusters(
 
 def count_figure_clusters(tx: Tx, dataset_id: DatasetId, wanted: ClusterQuery) -> int:
     """Return how many figure clusters match."""
-    query = _filtered(_visible(tx, dataset_id, ClusterKind.FIGURE), wanted)
-    return int(tx.scalar(select(func.count()).select_from(query.subquery())) or 0)
+    figure, s = ClusterKind.FIGURE, tables.cluster_state.c
+    if wanted.filters_nothing:
+        run = datasets.visible_run(tx, dataset_id, figure)
+        query = select(s.cluster_id).where(
+            s.dataset_id == dataset_id,
+            s.kind == figure,
+            s.from_run <= run,
+            s.to_run > run,
+            s.item_count >= figure.smallest,
+        )
+    else:
+        query = _filtered(_visible(tx, dataset_id, figure), wanted)
+    few = _few(tx, dataset_id, figure, wanted)
+    if few is not None:
+        query = query.where(s.cluster_id.in_(few))
+    return int(tx.scalar(query.with_only_columns(func.count())) or 0)
 
 
 def page_similar_clusters(
@@ -102,31 +135,51 @@ def page_similar_clusters(
     ]
 
 
-def _visible(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> Select[Any]:
+def _visible(
+    tx: Tx, dataset_id: DatasetId, kind: ClusterKind, *, led_by: Table = tables.cluster_state
+) -> Select[Any]:
+    """Return the query of the visible clusters, in which ``led_by`` is read first.
+
+    So an index of that table can give the order of a page. SQLite, which knows nothing of how many
+    rows a condition leaves, would rather look for what is true of nearly all: sums hide conditions
+    from it, and the second table of an outer join it never reads first.
+    """
     c, s = tables.cluster, tables.cluster_state
     run = datasets.visible_run(tx, dataset_id, kind)
-    return (
-        select(c, s.c.item_count, s.c.image_count, s.c.cover_item, s.c.updated_at)
-        .join_from(s, c, c.c.cluster_id == s.c.cluster_id)
-        .where(
-            s.c.dataset_id == dataset_id,
-            s.c.kind == kind,
-            s.c.from_run <= run,
-            s.c.to_run > run,
-            s.c.item_count >= kind.smallest,
-        )
+    columns = (*c.c, s.c.item_count, s.c.image_count, s.c.cover_item, s.c.updated_at)
+    same = c.c.cluster_id == s.c.cluster_id
+    mine = (s.c.dataset_id == dataset_id, s.c.kind == kind)
+    shown = (s.c.from_run + 0 <= run, s.c.to_run + 0 > run)
+    if led_by is s:
+        query = select(*columns).join_from(s, c, same).where(*mine, *shown)
+        return query.where(s.c.item_count + 0 >= kind.smallest)
+    query = select(*columns).outerjoin_from(c, s, and_(same, *mine, *shown))
+    return query.where(
+        c.c.dataset_id == dataset_id,
+        c.c.kind == kind,
+        func.coalesce(s.c.item_count, 0) >= kind.smallest,
     )
 
 
 def _filtered(query: Select[Any], wanted: ClusterQuery) -> Select[Any]:
     c, s = tables.cluster.c, tables.cluster_state.c
+    labels = labelled(c.custom_labels, wanted.labels)
+    if labels:
+        labels.append(c.has_labels.is_(True))
+    # Hidden, as in `_visible`, unless the page is in their order; `_few` has seen to narrow ranges.
+    created = c.created_at if wanted.sort == "created_at" else _hidden(c.created_at)
+    updated = s.updated_at if wanted.sort == "updated_at" else _hidden(s.updated_at)
     return query.where(
-        *labelled(c.custom_labels, wanted.labels),
+        *labels,
         *between(
-            (c.created_at, wanted.created_from, wanted.created_to),
-            (s.updated_at, wanted.updated_from, wanted.updated_to),
+            (created, wanted.created_from, wanted.created_to),
+            (updated, wanted.updated_from, wanted.updated_to),
         ),
     )
+
+
+def _hidden(time: Column[Any]) -> Any:
+    return type_coerce(type_coerce(time, BigInteger) + 0, time.type)
 
 
 def _page(
@@ -137,13 +190,11 @@ def _page(
     after: tuple[Any, str] | None,
 ) -> Select[Any]:
     """Return the query of a page, so that an index gives the order and no more rows are read."""
-    query = _filtered(_visible(tx, dataset_id, kind), wanted)
+    key, cluster_id = _order(wanted.sort)
+    query = _filtered(_visible(tx, dataset_id, kind, led_by=key.table), wanted)
     few = _few(tx, dataset_id, kind, wanted)
     if few is not None:
-        query = query.where(tables.cluster_state.c.cluster_id.in_(few))
-    key, cluster_id = _order(wanted.sort)
-    if key.table is tables.cluster:
-        query = query.where(key.table.c.dataset_id == dataset_id, key.table.c.kind == kind)
+        query = query.where(cluster_id.in_(few))
     if after is not None:
         here = tuple_(literal(after[0], key.type), literal(after[1], cluster_id.type))
         order = tuple_(key, cluster_id)
@@ -164,27 +215,25 @@ def _order(sort: str) -> tuple[Column[Any], Column[Any]]:
 def _few(
     tx: Tx, dataset_id: DatasetId, kind: ClusterKind, wanted: ClusterQuery
 ) -> Sequence[str] | None:
-    """Return the clusters in a time range when they are few, else None.
+    """Return the clusters that one of the conditions leaves when they are few, else None.
 
     A page of a narrow range must not read the whole dataset in the order of the page, and one of a
     wide range must not sort it; how narrow it is the database can not know.
     """
-    c, s = tables.cluster, tables.cluster_state
-    for table, low, high in (
-        (c, wanted.created_from, wanted.created_to),
-        (s, wanted.updated_from, wanted.updated_to),
-    ):
-        if low is None and high is None:
-            continue
-        column = table.c.created_at if table is c else table.c.updated_at
-        query = (
-            select(table.c.cluster_id)
-            .where(table.c.dataset_id == dataset_id, table.c.kind == kind)
-            .where(*between((column, low, high)))
-        )
-        ids = tx.scalars(query.limit(_FEW + 1)).all()
-        if len(ids) <= _FEW:
-            return ids
+    c, s = tables.cluster.c, tables.cluster_state.c
+    labels = labelled(c.custom_labels, wanted.labels)
+    conditions: list[tuple[Column[Any], list[ColumnElement[bool]]]] = [
+        (c.cluster_id, [c.has_labels.is_(True), *labels] if labels else []),
+        (c.cluster_id, between((c.created_at, wanted.created_from, wanted.created_to))),
+        (s.cluster_id, between((s.updated_at, wanted.updated_from, wanted.updated_to))),
+    ]
+    for cluster_id, condition in conditions:
+        if condition:
+            mine = cluster_id.table.c.dataset_id == dataset_id, cluster_id.table.c.kind == kind
+            query = select(cluster_id).where(*mine, *condition).limit(_FEW + 1)
+            ids = tx.scalars(query).all()
+            if len(ids) <= _FEW:
+                return ids
     return None
 
 
@@ -236,8 +285,8 @@ def _images(
             m.dataset_id == dataset_id,
             m.kind == ClusterKind.SIMILAR,
             m.cluster_id.in_(list(cluster_ids)),
-            m.from_run <= run,
-            m.to_run > run,
+            m.from_run + 0 <= run,
+            m.to_run + 0 > run,
         )
         .order_by(f.image_score.desc(), f.uri)
     )

@@ -30,6 +30,7 @@ class ClusterChanges:
             "name": self.name,
             "custom_id": self.custom_id,
             "custom_labels": None if self.custom_labels is None else dict(self.custom_labels),
+            "has_labels": None if self.custom_labels is None else bool(self.custom_labels),
             "chosen_cover": self.chosen_cover,
         }
         return {name: value for name, value in said.items() if value is not None}

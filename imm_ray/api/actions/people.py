@@ -158,7 +158,7 @@ def split_figure_cluster(tx: Tx, call: Call, params: SplitFigureCluster) -> Writ
 
 
 def _froms(params: CreateFigureClustersMergingTask) -> list[str]:
-    if (params.source is None) == (params.sources is None):
+    if (params.source is None) == (not params.sources):
         raise InvalidArgument("Exactly one of the parameters From and Froms is required.")
     froms = list(dict.fromkeys(params.sources or [str(params.source)]))
     if params.to in froms:

@@ -202,7 +202,9 @@ def test_the_cover_is_a_member_when_one_that_is_covered_later_leaves(
     database.close()
 
 
-@pytest.mark.parametrize("task_type", list(TaskType))
+@pytest.mark.parametrize(
+    "task_type", [TaskType.FIGURE_CLUSTERING, TaskType.SIMILAR_IMAGE_CLUSTERING]
+)
 def test_a_plan_that_is_not_published_is_made_again(owner: Owner, task_type: TaskType) -> None:
     owner.index(portraits("ann", 3) | shots("sea", 3))
     owner.cluster(task_type)
