@@ -7,6 +7,8 @@ from pydantic.alias_generators import to_pascal
 from imm_ray.api.render import rfc3339
 from imm_ray.model import Edit, RecordedEvent
 
+_CAUSE = ("EditId", "Kind", "CreateTime", "TaskId")
+
 
 def edit_body(edit: Edit) -> dict[str, Any]:
     """Return ``Edit``: what a client wants changed, and how that ended."""
@@ -37,10 +39,6 @@ def event_body(event: RecordedEvent, cause: Edit | None) -> dict[str, Any]:
         "TaskId": event.task_id,
     }
     if cause is not None:
-        body["Edit"] = {
-            "EditId": cause.edit_id,
-            "Kind": cause.kind.capitalize(),
-            "CreateTime": rfc3339(cause.created_at),
-            "TaskId": cause.task_id,
-        }
+        whole = edit_body(cause)
+        body["Edit"] = {name: whole[name] for name in _CAUSE if name in whole}
     return {name: value for name, value in body.items() if value != ""}

@@ -20,6 +20,7 @@ from imm_ray.model import (
     ClusterKind,
     DatasetId,
     Edit,
+    EditKind,
     EditStatus,
     EventKind,
     RecordedEvent,
@@ -65,7 +66,7 @@ class Runs:
         self._rules = rules
         self._edits = FigureEdits(collections[ClusterKind.FIGURE], book)
         self._causes: dict[str, str] = {}
-        """By figure, the edit of the run in hand that has said something of it."""
+        """By figure, the last edit of the run in hand that may have moved it."""
         self._applied: dict[str, Edit] = {}
         """Edits with their effects that no run has made visible yet."""
 
@@ -182,6 +183,7 @@ class Runs:
 
     def _apply(self, edit: Edit) -> tuple[Applied, SettledEdit]:
         """Change the book as an edit says; return how it ends."""
+        before = {*self._book.added, *self._book.removed}
         try:
             applied = self._edits.apply(edit, Lookup(self._resolve, self._edit, self._history))
         except EditRefused as refusal:
@@ -193,8 +195,9 @@ class Runs:
                 task_id=edit.task_id,
             )
         self._applied[edit.edit_id] = replace(edit, effect=applied.effect)
-        for constraint in (*self._book.added, *self._book.removed):
-            self._causes.setdefault(constraint.item_id, edit.edit_id)
+        if edit.kind is not EditKind.NAME:  # a name holds figures where they are
+            said = {*self._book.added, *self._book.removed} - before
+            self._causes |= {constraint.item_id: edit.edit_id for constraint in said}
         return applied, SettledEdit(
             edit_id=edit.edit_id,
             status=EditStatus.APPLIED,

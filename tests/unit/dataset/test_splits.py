@@ -371,3 +371,21 @@ def test_old_tasks_are_purged_when_they_have_ended(
         assert tasks.purge(tx, since, limit=10) == 1
         assert tasks.of_dataset(tx, owner.dataset_id, task_id) is None
     assert {edit.status for edit in owner.edits()} == {EditStatus.APPLIED}
+
+
+def test_events_name_the_edit_that_moved_figures_not_the_name_before_it(
+    owner: Owner, known: dict[str, ClusterId]
+) -> None:
+    ann, bob = known["ann"], known["bob"]
+    named = owner.ask_name(bob, "Bob")
+    ask_merge(owner, ann, bob)
+    new, split_id = ask_split(owner, ann, uri("ann", 0))
+    owner.drain()
+    (merge,) = [edit.edit_id for edit in owner.edits() if edit.kind is EditKind.MERGE]
+    causes = {event.event: event.edit_id for event in owner.events() if event.edit_id}
+    assert causes == {
+        EventKind.NAMED: named,
+        EventKind.MERGED: merge,
+        EventKind.SPLIT: split_id,
+    }
+    assert owner.people()[new] == {uri("ann", 0)}
