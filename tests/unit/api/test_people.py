@@ -496,11 +496,12 @@ def test_a_filtered_page_is_the_filtered_whole(rig: Rig, what: str) -> None:
     rig.clock.move(seconds=10)
     update(rig, names, CustomLabels={"team": "red", "x": "1"})
     at = ann(rig, names)
-    wanted: dict[str, Any] = {
+    queries: dict[str, dict[str, Any]] = {
         "labels": {"CustomLabels": "team=red"},
         "created": {"CreateTimeRange": {"End": at["CreateTime"]}},
         "updated": {"UpdateTimeRange": {"Start": at["UpdateTime"]}},
-    }[what]
+    }
+    wanted = queries[what]
     hits = [ANN, BOB, EVE] if what == "created" else [ANN]
     for sort in ("", "Name", "FaceCount", "ImageCount", "CreateTime", "UpdateTime", "VideoCount"):
         for order in ("asc", "desc"):

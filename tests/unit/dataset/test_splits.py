@@ -389,3 +389,15 @@ def test_events_name_the_edit_that_moved_figures_not_the_name_before_it(
         EventKind.SPLIT: split_id,
     }
     assert owner.people()[new] == {uri("ann", 0)}
+
+
+def test_a_name_and_a_merge_that_wait_for_a_new_owner_both_hold(
+    owner: Owner, known: dict[str, ClusterId]
+) -> None:
+    ann, bob = known["ann"], known["bob"]
+    owner.ask_name(bob, "Bob")
+    task_id = ask_merge(owner, ann, bob)
+    owner.restart()
+    owner.drain()
+    assert owner.task(task_id).status is TaskStatus.SUCCEEDED
+    assert owner.people() == {ann: ANN | BOB}
