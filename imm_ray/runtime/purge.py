@@ -17,7 +17,7 @@ class Purge:
     """
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime], *, retention_days: int
+        self, database: Database, clock: Callable[[], datetime], *, retention_days: float
     ) -> None:
         self._database = database
         self._clock = clock
