@@ -31,8 +31,13 @@ from imm_ray.store import constraints, datasets, lineage, requests, tables
 from imm_ray.store.database import Tx
 
 _IDS_AT_ONCE = 500
-_READ = tuple(column for column in tables.file.c if column.name != "vector")
-_READ_OF_FIGURE = tuple(column for column in tables.figure.c if column.name != "vector")
+# Made once: taking in each column of a query costs as much as the query.
+_READ = select(*(column for column in tables.file.c if column.name != "vector"))
+_READ_OF_FIGURES = select(
+    *(column for column in tables.figure.c if column.name != "vector"),
+    tables.membership.c.cluster_id,
+    tables.membership.c.confidence.label("cluster_confidence"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def index(
 def get(tx: Tx, dataset_id: DatasetId, uris: Sequence[str]) -> list[File]:
     """Return the files of these URIs with figures, in their order, without unknown ones."""
     f = tables.file
-    query = select(*_READ).where(f.c.dataset_id == dataset_id, f.c.uri.in_(uris))
+    query = _READ.where(f.c.dataset_id == dataset_id, f.c.uri.in_(uris))
     rows = tx.execute(query).mappings()
     found = {file.uri: file for file in _files(tx, dataset_id, list(rows))}
     return [found[uri] for uri in dict.fromkeys(uris) if uri in found]
@@ -98,7 +103,7 @@ def count_contents(tx: Tx, file_ids: Iterable[FileId]) -> int:
 def by_id(tx: Tx, dataset_id: DatasetId, file_ids: Iterable[FileId]) -> dict[FileId, File]:
     """Return files with their figures by id."""
     # By id alone: told the dataset too, SQLite would walk through all its files.
-    query = select(*_READ).where(tables.file.c.file_id.in_(list(file_ids)))
+    query = _READ.where(tables.file.c.file_id.in_(list(file_ids)))
     rows = [row for row in tx.execute(query).mappings() if row["dataset_id"] == dataset_id]
     return {file.file_id: file for file in _files(tx, dataset_id, rows)}
 
@@ -327,8 +332,7 @@ def _figures(
     if visible is None or not file_ids:
         return {}
     query = (
-        select(*_READ_OF_FIGURE, m.c.cluster_id, m.c.confidence.label("cluster_confidence"))
-        .outerjoin_from(
+        _READ_OF_FIGURES.outerjoin_from(
             g,
             m,
             (m.c.dataset_id == g.c.dataset_id)
