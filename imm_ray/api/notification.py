@@ -24,6 +24,7 @@ _EVENT_OF_TASK = {
     TaskType.FIGURE_CLUSTERING: "imm:Task:FigureClustering",
     TaskType.SIMILAR_IMAGE_CLUSTERING: "imm:Task:SimilarImageClustering",
     TaskType.FACES_SEARCHING: "imm:Task:FacesSearching",
+    TaskType.FIGURE_CLUSTERS_MERGING: "imm:Task:FigureClustersMerging",
 }
 _MESSAGE_IDS = uuid.UUID("7f3a3f0e-5d0f-5b57-9d4b-1f6f1c1c0a5e")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -238,12 +238,13 @@ class Book:
         return [i for i in free if self.ban_of(i, cluster_id) is None]
 
     def renew_anchors(self) -> None:
-        """Anchor the clusters whose anchors are gone."""
+        """Anchor the clusters whose anchors are gone, unless a merge has just taken them in."""
         if not self._unanchored:
             return
         self._figures.bring_in()
         for cluster_id in sorted(self._unanchored):
-            self.anchor(cluster_id, "")
+            if self.heir(cluster_id) == cluster_id:
+                self.anchor(cluster_id, "")
         self._unanchored.clear()
 
     def explain(self, a: str, b: str) -> Explanation:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from imm_ray.dataset.applied import Applied, EditRefused, Lookup
 from imm_ray.dataset.book import NO_BASE, Book
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.places import NOWHERE
 from imm_ray.dataset.ports import Slots
+from imm_ray.dataset.splits import split, undo_split
 from imm_ray.model import (
     NO_CLUSTER,
     ClusterEvent,
@@ -21,39 +23,7 @@ from imm_ray.model import (
     EditKind,
     EventKind,
     JsonObject,
-    RecordedEvent,
 )
-
-
-class EditRefused(Exception):
-    """The edit can not be applied; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What an edit did to the book."""
-
-    effect: JsonObject
-    """What an undo needs."""
-    restored: tuple[ClusterId, ...] = ()
-    """Retired clusters that come back."""
-    events: tuple[ClusterEvent, ...] = ()
-    """Events that no moving figure shows."""
-    consolidate: bool = False
-    alone: tuple[tuple[str, ClusterId], ...] = ()
-    """Figures that leave a cluster, and nobody with them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """How edits look at what is stored."""
-
-    resolve: Callable[[ClusterId], ClusterId | None]
-    """The visible cluster that an id leads to: itself or its heir."""
-    edit: Callable[[str], Edit | None]
-    """An edit with its effect, even one that no run has made visible yet."""
-    history: Callable[[ClusterId], Iterable[RecordedEvent]]
-    """What happened to a cluster, the newest first."""
 
 
 @dataclass(slots=True)
@@ -61,7 +31,8 @@ class FigureEdits:
     """Turns edits of figure clusters into constraints.
 
     Payloads: NAME ``cluster_id``; MERGE ``to``, ``from`` (list); MOVE ``figure_id``,
-    ``cluster_id``; REMOVE ``figure_id``; UNDO ``edit_id``; CONSOLIDATE nothing.
+    ``cluster_id``; REMOVE ``figure_id``; SPLIT ``cluster_id``, ``from``, ``figure_ids`` (list);
+    UNDO ``edit_id``; CONSOLIDATE nothing.
     """
 
     figures: Collection
@@ -74,6 +45,7 @@ class FigureEdits:
             EditKind.MERGE: self._merge,
             EditKind.MOVE: self._move,
             EditKind.REMOVE: self._remove,
+            EditKind.SPLIT: self._split,
             EditKind.UNDO: self._undo,
             EditKind.CONSOLIDATE: lambda edit, lookup: Applied({}, consolidate=True),
         }
@@ -177,6 +149,10 @@ class FigureEdits:
         self.book.lay_down(Constraint(item_id, cluster_id, ConstraintKind.BAN, edit.edit_id))
         return Applied(effect, alone=((item_id, cluster_id),))
 
+    def _split(self, edit: Edit, lookup: Lookup) -> Applied:
+        source = self._cluster(edit.payload["from"], lookup)
+        return split(self.book, self.figures.items, edit, source, self._as_it_is)
+
     def _as_it_is(self, item_id: str, cluster_id: ClusterId) -> dict[str, Any]:
         """Return what an undo needs to know of a figure and its cluster."""
         alone = cluster_id != NO_CLUSTER and len(self.book.members(cluster_id)) == 1
@@ -195,6 +171,9 @@ class FigureEdits:
             raise EditRefused("There is no such edit, or it was not applied.")
         if done.kind is EditKind.MERGE:
             return self._undo_merge(done, edit.edit_id, lookup)
+        if done.kind is EditKind.SPLIT:
+            former = self._cluster(done.effect["from"], lookup)
+            return undo_split(self.book, done, edit.edit_id, former)
         if done.kind in (EditKind.MOVE, EditKind.REMOVE):
             return self._undo_one(done, edit.edit_id, lookup)
         raise EditRefused(f"An edit of kind {done.kind} is changed by another edit, not undone.")

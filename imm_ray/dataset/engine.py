@@ -210,7 +210,7 @@ class DatasetEngine:
     def run_due_task(self) -> bool:
         """Run the oldest task if all that it covers is indexed; return whether one ended."""
         with self._database.read() as tx:
-            task = tasks.oldest_running(tx, self.dataset_id)
+            task = tasks.oldest_run(tx, self.dataset_id)
             if task is None:
                 return False
             left = results.pending_until(tx, self.dataset_id, task.watermark)

@@ -83,7 +83,7 @@ class Publisher:
         """Stage a plan and make it visible, with the end of its task and edits.
 
         Return False, with nothing visible, when the task had ended otherwise: the dataset was
-        deleted.
+        deleted, or the task cancelled.
 
         Raises
         ------
@@ -119,6 +119,7 @@ class Publisher:
         return staging.RunEnd(
             watermark=max(collection.at.watermark, cause.watermark),
             task=ended,
+            ledger=ledger,
             edits=cause.edits,
             added=cause.added,
             removed=cause.removed,

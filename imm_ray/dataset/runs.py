@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import structlog
 
+from imm_ray.dataset.applied import Applied, EditRefused, Lookup
 from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection
-from imm_ray.dataset.edits import Applied, EditRefused, FigureEdits, Lookup
+from imm_ray.dataset.edits import FigureEdits
 from imm_ray.dataset.health import ImplausibleRun
 from imm_ray.dataset.plan import Plan
 from imm_ray.dataset.publisher import Cause, Publisher
@@ -19,7 +20,9 @@ from imm_ray.model import (
     ClusterKind,
     DatasetId,
     Edit,
+    EditKind,
     EditStatus,
+    EventKind,
     RecordedEvent,
     Task,
 )
@@ -63,7 +66,7 @@ class Runs:
         self._rules = rules
         self._edits = FigureEdits(collections[ClusterKind.FIGURE], book)
         self._causes: dict[str, str] = {}
-        """By figure, the edit of the run in hand that has said something of it."""
+        """By figure, the last edit of the run in hand that may have moved it."""
         self._applied: dict[str, Edit] = {}
         """Edits with their effects that no run has made visible yet."""
 
@@ -98,10 +101,13 @@ class Runs:
                 self._collections[kind].abandon(plan)
                 raise
             try:
-                self._publish(kind, plan, Cause(begun=begun, watermark=watermark, task=task))
+                cause = Cause(begun=begun, watermark=watermark, task=task)
+                published = self._publish(kind, plan, cause)
             except staging.EditsArrived:
                 self.apply_edits()
                 continue
+            if not published:
+                self._collections[kind].abandon(plan)
             return
 
     def apply_edits(self) -> None:
@@ -173,32 +179,45 @@ class Runs:
             most *= 2
         shown = [replace(v, edit_id=e.edit_id) for e, applied in done for v in applied.events]
         caused = [replace(event, edit_id=self._cause_of(event)) for event in plan.events]
-        return replace(plan, events=[*shown, *caused])
+        split = {applied.split for _, applied in done}
+        told = [replace(v, event=EventKind.SPLIT) if v.cluster_id in split else v for v in caused]
+        return replace(plan, events=[*shown, *told])
 
     def _cause_of(self, event: ClusterEvent) -> str:
         """Return the edit that said something of a figure of an event; '' if the run did it."""
         return next((self._causes[i] for i in event.items if i in self._causes), "")
 
-    def _publish(self, kind: ClusterKind, plan: Plan, cause: Cause) -> None:
+    def _publish(self, kind: ClusterKind, plan: Plan, cause: Cause) -> bool:
         if kind is ClusterKind.FIGURE:
             cause = replace(cause, added=self._book.added, removed=self._book.removed)
         published = self._publisher.publish(kind, self._collections[kind], plan, cause)
         if published and kind is ClusterKind.FIGURE:
             self._book.settle()
+        return published
 
     def _apply(self, edit: Edit) -> tuple[Applied, SettledEdit]:
         """Change the book as an edit says; return how it ends."""
+        before = {*self._book.added, *self._book.removed}
         try:
             applied = self._edits.apply(edit, Lookup(self._resolve, self._edit, self._history))
         except EditRefused as refusal:
             return Applied({}), SettledEdit(
-                edit_id=edit.edit_id, status=EditStatus.REFUSED, reason=str(refusal), effect={}
+                edit_id=edit.edit_id,
+                status=EditStatus.REFUSED,
+                reason=str(refusal),
+                effect={},
+                task_id=edit.task_id,
             )
         self._applied[edit.edit_id] = replace(edit, effect=applied.effect)
-        for constraint in (*self._book.added, *self._book.removed):
-            self._causes.setdefault(constraint.item_id, edit.edit_id)
+        if edit.kind is not EditKind.NAME:  # a name holds figures where they are
+            said = {*self._book.added, *self._book.removed} - before
+            self._causes |= {constraint.item_id: edit.edit_id for constraint in said}
         return applied, SettledEdit(
-            edit_id=edit.edit_id, status=EditStatus.APPLIED, reason="", effect=applied.effect
+            edit_id=edit.edit_id,
+            status=EditStatus.APPLIED,
+            reason="",
+            effect=applied.effect,
+            task_id=edit.task_id,
         )
 
     def _waiting(self, *, limit: int) -> list[Edit]:

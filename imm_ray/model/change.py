@@ -21,6 +21,7 @@ class EditKind(StrEnum):
     MERGE = "merge"
     MOVE = "move"
     REMOVE = "remove"
+    SPLIT = "split"
     UNDO = "undo"
     CONSOLIDATE = "consolidate"
 

@@ -52,10 +52,11 @@ class TaskType(StrEnum):
     FIGURE_CLUSTERING = "FaceClustering"
     SIMILAR_IMAGE_CLUSTERING = "SimilarImageClustering"
     FACES_SEARCHING = "FacesSearching"
+    FIGURE_CLUSTERS_MERGING = "FigureClustersMerging"
 
     @property
     def kind(self) -> ClusterKind:
-        """The kind of cluster that a task of this type makes or looks at."""
+        """The kind of cluster that a task of this type makes, changes or looks at."""
         similar = self is TaskType.SIMILAR_IMAGE_CLUSTERING
         return ClusterKind.SIMILAR if similar else ClusterKind.FIGURE
 

@@ -1,9 +1,7 @@
 """The steward: delivers notifications, rings forgotten doorbells, throws away what is old."""
 
 import threading
-import time
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import ray
@@ -17,15 +15,15 @@ from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.dispatcher import Dispatcher
 from imm_ray.runtime.logging import configure_logging
 from imm_ray.runtime.names import NAMESPACE, STEWARD
+from imm_ray.runtime.purge import Purge
 from imm_ray.settings import Settings
-from imm_ray.store import nonces, tasks, work
-from imm_ray.store.database import Database, Tx
+from imm_ray.store import work
+from imm_ray.store.database import Database
 
 _DELIVER_S = 0.5
 _RING_S = 5.0
 _PURGE_S = 60.0
 _ERASE_S = 2.0
-_PURGED_AT_ONCE = 500
 
 _log = structlog.get_logger(__name__)
 
@@ -44,10 +42,11 @@ class Steward:
         messages = NotificationBuilder(settings.server.region)
         self._notices = Notices(task=messages.task, request=messages.index_request)
         self._dispatcher = Dispatcher(self._database, settings.notifications, utc_now)
+        purge = Purge(self._database, utc_now, retention_days=settings.tasks.retention_days)
         for name, chore, every_s in (
             ("deliver", self._deliver, _DELIVER_S),
             ("ring", self._ring, _RING_S),
-            ("purge", self._purge, _PURGE_S),
+            ("purge", purge.run, _PURGE_S),
             ("erase", self._erase, _ERASE_S),
         ):
             threading.Thread(
@@ -64,27 +63,9 @@ class Steward:
         for dataset_id in waiting:
             self._directory.ring(dataset_id)
 
-    def _purge(self) -> None:
-        now = utc_now()
-        alive_since = now - timedelta(days=self._settings.tasks.retention_days)
-        for purge in (
-            lambda tx: nonces.purge(tx, now, limit=_PURGED_AT_ONCE),
-            lambda tx: tasks.purge(tx, alive_since, limit=_PURGED_AT_ONCE),
-        ):
-            while self._purged(purge):
-                pass
-
     def _erase(self) -> None:
         """Delete what is left of purged datasets."""
         purge_datasets(self._database, notices=self._notices, clock=utc_now)
-
-    def _purged(self, purge: Callable[[Tx], int]) -> int:
-        """Run one short transaction, then let others write as long as it took."""
-        begun = time.monotonic()
-        with self._database.write() as tx:
-            count = purge(tx)
-        time.sleep(time.monotonic() - begun)
-        return count
 
 
 def start_steward(settings: Settings, generation: int) -> None:

@@ -1,7 +1,7 @@
 """Changes by hand: the ingress adds them, the dataset's owner applies them in the order of seq."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,8 @@ class SettledEdit:
     status: EditStatus
     reason: str
     effect: JsonObject
+    task_id: TaskId = NO_TASK
+    """The task that ends with it."""
 
 
 def add(
@@ -93,6 +95,23 @@ def pending_after(tx: Tx, dataset_id: DatasetId, seq: int) -> bool:
         e.dataset_id == dataset_id, e.status == EditStatus.PENDING, e.seq > seq
     )
     return tx.scalar(query.limit(1)) is not None
+
+
+def pending_of_task(tx: Tx, dataset_id: DatasetId, task_id: TaskId) -> Edit | None:
+    """Return the edit that a task waits for, None when it has ended."""
+    e = tables.edit.c
+    query = select(tables.edit).where(
+        e.dataset_id == dataset_id, e.status == EditStatus.PENDING, e.task_id == task_id
+    )
+    row = tx.execute(query).mappings().first()
+    return None if row is None else _edit(row)
+
+
+def by_ids(tx: Tx, dataset_id: DatasetId, edit_ids: Iterable[str]) -> dict[str, Edit]:
+    """Return edits of the dataset by id, without unknown ones."""
+    e = tables.edit.c
+    query = select(tables.edit).where(e.dataset_id == dataset_id, e.edit_id.in_(set(edit_ids)))
+    return {row["edit_id"]: _edit(row) for row in tx.execute(query).mappings()}
 
 
 def mentioned(tx: Tx, dataset_id: DatasetId) -> set[str]:

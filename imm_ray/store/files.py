@@ -32,6 +32,13 @@ from imm_ray.store.columns import readable
 from imm_ray.store.database import Tx
 
 _IDS_AT_ONCE = 500
+# Made once: taking in each column of a query costs as much as the query.
+_READ = select(*readable(tables.file))
+_READ_OF_FIGURES = select(
+    *readable(tables.figure),
+    tables.membership.c.cluster_id,
+    tables.membership.c.confidence.label("cluster_confidence"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,8 @@ def index(
 def get(tx: Tx, dataset_id: DatasetId, uris: Sequence[str]) -> list[File]:
     """Return the files of these URIs with figures, in their order, without unknown ones."""
     f = tables.file
-    rows = tx.execute(select(f).where(f.c.dataset_id == dataset_id, f.c.uri.in_(uris))).mappings()
+    query = _READ.where(f.c.dataset_id == dataset_id, f.c.uri.in_(uris))
+    rows = tx.execute(query).mappings()
     found = {file.uri: file for file in _files(tx, dataset_id, list(rows))}
     return [found[uri] for uri in dict.fromkeys(uris) if uri in found]
 
@@ -99,12 +107,10 @@ def count_contents(tx: Tx, file_ids: Iterable[FileId]) -> int:
 
 def by_id(tx: Tx, dataset_id: DatasetId, file_ids: Iterable[FileId]) -> dict[FileId, File]:
     """Return files with their figures by id."""
-    f = tables.file
-    mine = f.c.dataset_id.concat("") == dataset_id  # no index has it: the one on ids is taken
-    query = select(*readable(f)).where(mine, f.c.file_id.in_(list(file_ids)))
-    return {
-        file.file_id: file for file in _files(tx, dataset_id, list(tx.execute(query).mappings()))
-    }
+    # By id alone: told the dataset too, SQLite would walk through all its files.
+    query = _READ.where(tables.file.c.file_id.in_(list(file_ids)))
+    rows = [row for row in tx.execute(query).mappings() if row["dataset_id"] == dataset_id]
+    return {file.file_id: file for file in _files(tx, dataset_id, rows)}
 
 
 def delete(
@@ -193,7 +199,7 @@ def _peopled(
         m.dataset_id == dataset_id,
         m.kind == kind,
         m.cluster_id.in_(cluster_ids),
-        m.to_run > run,
+        m.to_run + 0 > run,  # a sum: SQLite would look for this first, and find all members
     )
     return set(tx.scalars(query.distinct()))
 
@@ -209,7 +215,7 @@ def _bury(tx: Tx, dataset_id: DatasetId, kind: ClusterKind, cluster_ids: set[str
     tx.execute(
         update(c)
         .where(c.c.dataset_id == dataset_id, c.c.kind == kind, c.c.cluster_id.in_(cluster_ids))
-        .values(name="", custom_id="", custom_labels={})
+        .values(name="", custom_id="", custom_labels={}, has_labels=False, chosen_cover="")
     )
     lineage.forget(tx, dataset_id, cluster_ids)
 
@@ -338,8 +344,8 @@ def _figures(
     if visible is None or not file_ids:
         return {}
     query = (
-        select(*readable(g), m.c.cluster_id, m.c.confidence.label("cluster_confidence"))
-        .outerjoin(
+        _READ_OF_FIGURES.outerjoin_from(
+            g,
             m,
             (m.c.dataset_id == g.c.dataset_id)
             & (m.c.kind == ClusterKind.FIGURE)

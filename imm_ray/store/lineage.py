@@ -11,7 +11,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    delete,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from imm_ray.model import (
     NO_CLUSTER,
@@ -167,6 +178,43 @@ def history(
     return [_recorded(row) for row in tx.execute(query).mappings()]
 
 
+def dataset_history(
+    tx: Tx,
+    dataset_id: DatasetId,
+    *,
+    limit: int,
+    after: tuple[datetime, str, int, int] | None = None,
+) -> list[RecordedEvent]:
+    """Return at most ``limit`` events of all clusters of a dataset, the newest first.
+
+    ``after`` is the (at, kind, run, position) of the last event of the page before.
+    """
+    v, d = tables.cluster_event, tables.dataset
+    place = (v.c.at, v.c.kind, v.c.run, v.c.position)
+    query = (
+        select(v)
+        .join(d, d.c.dataset_id == v.c.dataset_id)
+        .where(v.c.dataset_id == dataset_id, v.c.run <= _visible_run(v.c.kind))
+        .order_by(*(column.desc() for column in place))
+        .limit(limit)
+    )
+    if after is not None:
+        here = [literal(value, c.type) for value, c in zip(after, place, strict=True)]
+        query = query.where(tuple_(*place) < tuple_(*here))
+    return [_recorded(row) for row in tx.execute(query).mappings()]
+
+
+def has_been(tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId) -> bool:
+    """Return whether the dataset has or had a cluster of this id."""
+    for table in (tables.cluster, tables.retired_cluster, tables.cluster_event):
+        query = select(table.c.cluster_id).where(
+            table.c.dataset_id == dataset_id, table.c.cluster_id == cluster_id
+        )
+        if tx.scalar(query.limit(1)) is not None:
+            return True
+    return False
+
+
 def resolve(tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId) -> ClusterId | None:
     """Return the visible cluster that an id leads to: itself or its heir; None if there is none."""
     return resolve_all(tx, dataset_id, [cluster_id]).get(cluster_id)
@@ -252,7 +300,7 @@ def _visible_run(kind: ColumnElement[Any]) -> ColumnElement[int]:
 
 def _visible(tx: Tx, dataset_id: DatasetId, cluster_ids: Iterable[ClusterId]) -> set[ClusterId]:
     s, d = tables.cluster_state.c, tables.dataset
-    large = or_(*(and_(s.kind == kind, s.item_count >= kind.smallest) for kind in ClusterKind))
+    large = or_(*(and_(s.kind == kind, s.item_count + 0 >= kind.smallest) for kind in ClusterKind))
     query = (
         select(s.cluster_id)
         .join(d, d.c.dataset_id == s.dataset_id)
@@ -262,8 +310,8 @@ def _visible(tx: Tx, dataset_id: DatasetId, cluster_ids: Iterable[ClusterId]) ->
                 list(ClusterKind)
             ),  # the key's second column: without it nothing is looked up
             s.cluster_id.in_(cluster_ids),
-            s.from_run <= _visible_run(s.kind),
-            s.to_run > _visible_run(s.kind),
+            s.from_run + 0 <= _visible_run(s.kind),  # sums: see `clusters`
+            s.to_run + 0 > _visible_run(s.kind),
             large,
         )
     )

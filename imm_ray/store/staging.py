@@ -15,13 +15,25 @@ Order of a run, each step its own transaction (or several, of at most `CHUNK` ro
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Table, delete, func, insert, select, update
 
-from imm_ray.model import NO_CLUSTER, ClusterId, ClusterKind, Constraint, DatasetId, FileId, Task
+from imm_ray.errors import ResourceNotFound
+from imm_ray.model import (
+    NO_CLUSTER,
+    ClusterId,
+    ClusterKind,
+    Constraint,
+    DatasetId,
+    EditStatus,
+    FileId,
+    JsonObject,
+    Task,
+    TaskStatus,
+)
 from imm_ray.store import constraints, edits, lineage, tables, tasks
 from imm_ray.store.database import Tx
 from imm_ray.store.edits import SettledEdit
@@ -65,6 +77,8 @@ class RunEnd:
     edits: Sequence[SettledEdit] = ()
     added: Sequence[Constraint] = ()
     removed: Sequence[Constraint] = ()
+    ledger: JsonObject = field(default_factory=dict)
+    """What the run has cost, for the tasks that end with its edits."""
     edits_until: int
     """The seq of the last edit that the run applies, 0 for none. One that waits beyond it makes the
     run stale, whenever it came."""
@@ -209,8 +223,26 @@ def publish(
     )
     tx.execute(update(d).where(d.c.dataset_id == lease.dataset_id).values(**marks))
     edits.settle(tx, lease, run, end.edits, end.at)
+    for edit in end.edits:
+        _end_task_of(tx, lease.dataset_id, edit, end, notices)
     constraints.change(tx, lease, added=end.added, removed=end.removed)
     return True
+
+
+def _end_task_of(
+    tx: Tx, dataset_id: DatasetId, edit: SettledEdit, end: RunEnd, notices: tasks.Notices
+) -> None:
+    """End the task that waits for an edit, as the edit ends; a cancelled one stays cancelled."""
+    task = tasks.of_dataset(tx, dataset_id, edit.task_id) if edit.task_id else None
+    if task is None:
+        return
+    if edit.status is EditStatus.REFUSED:
+        tasks.fail(tx, task, ResourceNotFound.code, edit.reason, end.at, notices)
+        return
+    ended = replace(
+        task, status=TaskStatus.SUCCEEDED, progress=100, ended_at=end.at, ledger=end.ledger
+    )
+    tasks.finish(tx, ended, notices, end.at)
 
 
 def sweep(tx: Tx, lease: Lease, kind: ClusterKind, visible: int) -> bool:
@@ -247,6 +279,7 @@ def _sweep_clusters(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> int:
         return 0
     named = edits.mentioned(tx, dataset_id)
     found = tx.scalars(stateless.limit(CHUNK + len(named))).all()
+    named |= edits.mentioned(tx, dataset_id)  # a split makes its cluster together with its edit
     gone = [cluster_id for cluster_id in found if cluster_id not in named][:CHUNK]
     retired = set(tx.scalars(select(r.c.cluster_id).where(r.c.cluster_id.in_(gone))))
     lineage.forget(tx, dataset_id, set(gone) - retired)

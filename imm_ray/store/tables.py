@@ -32,6 +32,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from imm_ray.store.columns import count, of_dataset, text, time
@@ -212,9 +213,14 @@ cluster = Table(
     text("custom_id"),
     Column("custom_labels", JSON, nullable=False),
     count("meta_lock_version"),
+    Column("chosen_cover", String(36), nullable=False, server_default=""),
+    Column("has_labels", Boolean, nullable=False, server_default=false()),
     time("created_at"),
     of_dataset(),
     Index(None, "dataset_id", "kind"),
+    Index(None, "dataset_id", "kind", "name", "cluster_id"),
+    Index(None, "dataset_id", "kind", "created_at", "cluster_id"),
+    Index(None, "dataset_id", "kind", "has_labels", "cluster_id"),
 )
 
 cluster_state = Table(
@@ -230,8 +236,11 @@ cluster_state = Table(
     Column("cover_item", String(36), nullable=False, server_default=""),
     time("updated_at"),
     ForeignKeyConstraint(["cluster_id"], ["cluster.cluster_id"], ondelete="CASCADE"),
-    Index(None, "dataset_id", "kind", "to_run"),
+    Index(None, "dataset_id", "kind", "to_run", "from_run", "item_count"),
     Index(None, "dataset_id", "kind", "from_run"),
+    Index(None, "dataset_id", "kind", "item_count", "cluster_id"),
+    Index(None, "dataset_id", "kind", "image_count", "cluster_id"),
+    Index(None, "dataset_id", "kind", "updated_at", "cluster_id"),
 )
 
 membership = Table(
@@ -277,6 +286,7 @@ task = Table(
     Column("ledger", JSON, nullable=False),
     Index(None, "dataset_id", "status", "watermark"),
     Index(None, "account", "project", "started_at"),
+    Index(None, "account", "project", "task_id"),
     Index(None, "started_at"),
 )
 
@@ -394,6 +404,7 @@ cluster_event = Table(
     time("at"),
     of_dataset(),
     Index(None, "dataset_id", "cluster_id", "run"),
+    Index(None, "dataset_id", "at", "kind", "run", "position"),
 )
 
 retired_cluster = Table(
@@ -410,6 +421,8 @@ retired_cluster = Table(
     text("custom_id"),
     Column("custom_labels", JSON, nullable=False),
     count("meta_lock_version"),
+    Column("chosen_cover", String(36), nullable=False, server_default=""),
+    Column("has_labels", Boolean, nullable=False, server_default=false()),
     time("created_at"),
     of_dataset(),
     Index(None, "dataset_id", "into_id"),

@@ -5,7 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Select, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import DatasetId, JsonObject, Message, Task, TaskId, TaskStatus, TaskType
@@ -111,16 +122,13 @@ def page(
 
 
 def oldest_running(tx: Tx, dataset_id: DatasetId) -> Task | None:
-    """Return the task of the dataset that is to run next."""
-    t = tables.task.c
-    query = (
-        select(tables.task)
-        .where(t.dataset_id == dataset_id, t.status == TaskStatus.RUNNING)
-        .order_by(t.watermark, t.started_at, t.task_id)
-        .limit(1)
-    )
-    row = tx.execute(query).mappings().first()
-    return None if row is None else _task(row)
+    """Return the task of the dataset that was made first of those that have not ended."""
+    return _oldest(tx, dataset_id)
+
+
+def oldest_run(tx: Tx, dataset_id: DatasetId) -> Task | None:
+    """Return the task of the dataset whose clustering run is next; edits end the others."""
+    return _oldest(tx, dataset_id, tables.task.c.task_type != TaskType.FIGURE_CLUSTERS_MERGING)
 
 
 def progress(tx: Tx, task_id: TaskId, percent: int) -> None:
@@ -165,6 +173,14 @@ def fail(tx: Tx, task: Task, code: str, message: str, now: datetime, notices: No
     return finish(tx, failed, notices, now)
 
 
+def of_dataset(tx: Tx, dataset_id: DatasetId, task_id: TaskId) -> Task | None:
+    """Return a task of a dataset, however old."""
+    t = tables.task.c
+    query = select(tables.task).where(t.dataset_id == dataset_id, t.task_id == task_id)
+    row = tx.execute(query).mappings().first()
+    return None if row is None else _task(row)
+
+
 def purge(tx: Tx, alive_since: datetime, *, limit: int) -> int:
     """Delete ended tasks that started before ``alive_since``; return how many."""
     t = tables.task.c
@@ -174,6 +190,18 @@ def purge(tx: Tx, alive_since: datetime, *, limit: int) -> int:
         .limit(limit)
     )
     return tx.execute(delete(tables.task).where(t.task_id.in_(old))).rowcount
+
+
+def _oldest(tx: Tx, dataset_id: DatasetId, *where: ColumnElement[bool]) -> Task | None:
+    t = tables.task.c
+    query = (
+        select(tables.task)
+        .where(t.dataset_id == dataset_id, t.status == TaskStatus.RUNNING, *where)
+        .order_by(t.watermark, t.started_at, t.task_id)
+        .limit(1)
+    )
+    row = tx.execute(query).mappings().first()
+    return None if row is None else _task(row)
 
 
 def _filtered(query: Select[Any], wanted: TaskFilter) -> Select[Any]:

@@ -6,10 +6,13 @@ from typing import Any, TypeAlias
 
 from imm_ray.api.actions import (
     bindings,
+    cancel,
     datasets,
     explaining,
     figures,
     files,
+    history,
+    people,
     pictures,
     projects,
     queries,
@@ -132,6 +135,10 @@ ACTIONS: Mapping[str, Action] = {
         figures.BatchGetFigureCluster, figures.batch_get_figure_cluster
     ),
     "QueryFigureClusters": _reads(figures.QueryFigureClusters, figures.query_figure_clusters),
+    "UpdateFigureCluster": _writes(people.UpdateFigureCluster, people.update_figure_cluster),
+    "CreateFigureClustersMergingTask": _writes(
+        people.CreateFigureClustersMergingTask, people.create_figure_clusters_merging_task
+    ),
     "CreateSimilarImageClusteringTask": _writes(
         tasks.CreateTask, similar.create_similar_image_clustering_task
     ),
@@ -155,4 +162,10 @@ ACTIONS: Mapping[str, Action] = {
     "ImmRayExplain": _asks(explaining.Explain, explaining.explain),
     "ImmRayGetTaskLedger": _reads(tasks.GetTaskLedger, tasks.get_task_ledger),
     "ImmRayPurgeDataset": _writes(datasets.PurgeDataset, datasets.purge_dataset),
+    "ImmRayCancelTask": _writes(cancel.CancelTask, cancel.cancel_task),
+    "ImmRayHistory": _reads(history.History, history.history),
+    "ImmRayGetEdit": _reads(history.GetEdit, history.get_edit),
+    "ImmRayListEdits": _reads(history.ListEdits, history.list_edits),
+    "ImmRayUndo": _writes(history.Undo, history.undo),
+    "ImmRaySplitFigureCluster": _writes(people.SplitFigureCluster, people.split_figure_cluster),
 }

@@ -37,12 +37,14 @@ _TASK_TYPES: Mapping[str, TaskType] = {
     "FigureClustering": TaskType.FIGURE_CLUSTERING,
     "SimilarImageClustering": TaskType.SIMILAR_IMAGE_CLUSTERING,
     "FacesSearching": TaskType.FACES_SEARCHING,
+    "FigureClustersMerging": TaskType.FIGURE_CLUSTERS_MERGING,
 }
 """IMM's page says FaceClustering, its events and ids say FigureClustering: both are understood."""
 _ID_PREFIXES = {
     TaskType.FIGURE_CLUSTERING: "FigureClustering",
     TaskType.SIMILAR_IMAGE_CLUSTERING: "SimilarImageClustering",
     TaskType.FACES_SEARCHING: "CreateFacesSearchingTask",
+    TaskType.FIGURE_CLUSTERS_MERGING: "FigureClustersMerging",
 }
 _SORTS = {"TaskId": "task_id", "StartTime": "started_at", "EndTime": "ended_at"}
 
@@ -92,6 +94,13 @@ def create_task(tx: Tx, call: Call, params: CreateTask, task_type: TaskType) -> 
     It is Running at once. Tasks of one dataset run in the order of their creation, and a second one
     may be made while the first runs. Its end is told to the topics of ``Notification``.
     """
+    task = accept_task(tx, call, params, task_type)
+    body = {"TaskId": task.task_id, "EventId": task.event_id}
+    return Written(body, (task.dataset_id,))
+
+
+def accept_task(tx: Tx, call: Call, params: CreateTask, task_type: TaskType) -> Task:
+    """Store a new task and return it."""
     topics = call.surroundings.settings.notifications.topics
     notification = accept_notification(params.notification, topics)
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
@@ -114,8 +123,7 @@ def create_task(tx: Tx, call: Call, params: CreateTask, task_type: TaskType) -> 
         started_at=call.now,
     )
     tasks.create(tx, task)
-    body = {"TaskId": task.task_id, "EventId": task.event_id}
-    return Written(body, (dataset.dataset_id,))
+    return task
 
 
 def get_task(tx: Tx, call: Call, params: GetTask) -> dict[str, Any]:
@@ -124,7 +132,7 @@ def get_task(tx: Tx, call: Call, params: GetTask) -> dict[str, Any]:
     A task that is unknown, has expired or is of another type than ``TaskType`` is a
     ResourceNotFound. Code and Message are there when it failed.
     """
-    task = _task(tx, call, params.project_name, params.task_id)
+    task = find_task(tx, call, params.project_name, params.task_id)
     if _TASK_TYPES.get(params.task_type) is not task.task_type:
         raise ResourceNotFound.of("task")
     return {
@@ -139,7 +147,7 @@ def get_task_ledger(tx: Tx, call: Call, params: GetTaskLedger) -> dict[str, Any]
 
     An extension of this service. The ledger of a task that runs is empty.
     """
-    task = _task(tx, call, params.project_name, params.task_id)
+    task = find_task(tx, call, params.project_name, params.task_id)
     return {"TaskId": task.task_id, "Ledger": dict(task.ledger)}
 
 
@@ -182,7 +190,14 @@ def list_tasks(tx: Tx, call: Call, params: ListTasks) -> dict[str, Any]:
     }
 
 
-def _task(tx: Tx, call: Call, project: str, task_id: str) -> Task:
+def find_task(tx: Tx, call: Call, project: str, task_id: str) -> Task:
+    """Return a task of a project that has not expired.
+
+    Raises
+    ------
+    ResourceNotFound
+        The project, or the task.
+    """
     try:
         return tasks.get(tx, call.account, project, task_id, alive_since=call.tasks_since)
     except ResourceNotFound:

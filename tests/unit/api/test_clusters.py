@@ -139,6 +139,11 @@ def test_every_look_up_is_within_the_account(rig: Rig, action: str) -> None:
         "Source": {"URI1": URIS[0], "URI2": URIS[1]},
         "Sources": [{"URI": URIS[0]}],
         "Content": "eA==",
+        "From": "Cluster-0000",
+        "To": "Cluster-0001",
+        "FigureCluster": {"ObjectId": "Cluster-0000"},
+        "FigureIds": ["figure"],
+        "EditId": "edit",
     }
     if "Binding" in action:
         given["URI"] = "oss://b"

@@ -1,0 +1,42 @@
+"""Throwing away what is old, in short transactions."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from imm_ray.store import nonces, tasks
+from imm_ray.store.database import Database, Tx
+
+_AT_ONCE = 500
+
+
+class Purge:
+    """Deletes nonces that no request can repeat and tasks that have expired.
+
+    A task that still runs stays until it has ended, however old it is.
+    """
+
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], *, retention_days: float
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._retention = timedelta(days=retention_days)
+
+    def run(self) -> None:
+        """Delete all that is old by now."""
+        now = self._clock()
+        for purge in (
+            lambda tx: nonces.purge(tx, now, limit=_AT_ONCE),
+            lambda tx: tasks.purge(tx, now - self._retention, limit=_AT_ONCE),
+        ):
+            while self._purged(purge):
+                pass
+
+    def _purged(self, purge: Callable[[Tx], int]) -> int:
+        """Run one short transaction, then let others write as long as it took."""
+        begun = time.monotonic()
+        with self._database.write() as tx:
+            count = purge(tx)
+        time.sleep(time.monotonic() - begun)
+        return count

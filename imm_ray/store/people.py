@@ -1,0 +1,133 @@
+"""What clients say of figure clusters, and the clusters that they found."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from imm_ray.errors import InvalidArgument, StatusConflict
+from imm_ray.model import ClusterId, ClusterKind, DatasetId, JsonObject
+from imm_ray.store import datasets, tables
+from imm_ray.store.database import Tx
+
+_FIGURE = ClusterKind.FIGURE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterChanges:
+    """What a client wants said of a cluster; None leaves a member as it is."""
+
+    name: str | None = None
+    custom_id: str | None = None
+    custom_labels: JsonObject | None = None
+    chosen_cover: str | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The members that change, by column."""
+        said = {
+            "name": self.name,
+            "custom_id": self.custom_id,
+            "custom_labels": None if self.custom_labels is None else dict(self.custom_labels),
+            "has_labels": None if self.custom_labels is None else bool(self.custom_labels),
+            "chosen_cover": self.chosen_cover,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+
+def change(
+    tx: Tx,
+    dataset_id: DatasetId,
+    cluster_id: ClusterId,
+    changes: ClusterChanges,
+    *,
+    expected_version: int | None,
+    now: datetime,
+) -> None:
+    """Change what is said of a visible figure cluster, and raise its MetaLockVersion by one.
+
+    Raises
+    ------
+    StatusConflict
+        The stored MetaLockVersion is not the expected one.
+    """
+    c = tables.cluster
+    here = [c.c.cluster_id == cluster_id, c.c.dataset_id == dataset_id, c.c.kind == _FIGURE]
+    if expected_version is not None:
+        here.append(c.c.meta_lock_version == expected_version)
+    values = {**changes.values, "meta_lock_version": c.c.meta_lock_version + 1}
+    if tx.execute(update(c).where(*here).values(**values)).rowcount != 1:
+        stored = tx.scalar(select(c.c.meta_lock_version).where(c.c.cluster_id == cluster_id))
+        raise StatusConflict(
+            f"The figure cluster {cluster_id} has MetaLockVersion {stored}, not "
+            f"{expected_version}: it was updated meanwhile. Get it again and repeat the update."
+        )
+    s = tables.cluster_state
+    run = datasets.visible_run(tx, dataset_id, _FIGURE)
+    tx.execute(
+        update(s)
+        .where(
+            s.c.dataset_id == dataset_id,
+            s.c.kind == _FIGURE,
+            s.c.cluster_id == cluster_id,
+            s.c.to_run > run,
+        )
+        .values(updated_at=now)
+    )
+
+
+def found(tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId, now: datetime) -> None:
+    """Make the row of a figure cluster that an edit of the same transaction will fill.
+
+    Nobody sees it until a run has put figures into it; an owner that sweeps keeps it while the edit
+    waits.
+    """
+    tx.execute(
+        insert(tables.cluster).values(
+            cluster_id=cluster_id,
+            dataset_id=dataset_id,
+            kind=_FIGURE,
+            custom_labels={},
+            created_at=now,
+        )
+    )
+
+
+def members(
+    tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId, figure_ids: list[str]
+) -> set[str]:
+    """Return those of the figures that are visible in a cluster."""
+    return {item for item, home in homes(tx, dataset_id, figure_ids).items() if home == cluster_id}
+
+
+def homes(tx: Tx, dataset_id: DatasetId, figure_ids: list[str]) -> dict[str, ClusterId]:
+    """Return the visible cluster of each figure that is in one."""
+    m = tables.membership.c
+    run = datasets.visible_run(tx, dataset_id, _FIGURE)
+    query = select(m.item_id, m.cluster_id).where(
+        m.dataset_id == dataset_id,
+        m.kind == _FIGURE,
+        m.item_id.in_(figure_ids),
+        m.from_run <= run,
+        m.to_run > run,
+    )
+    return {row.item_id: ClusterId(row.cluster_id) for row in tx.execute(query)}
+
+
+def require_members(
+    tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId, figure_ids: list[str], parameter: str
+) -> None:
+    """Return when all figures are visible in a cluster.
+
+    Raises
+    ------
+    InvalidArgument
+        It names ``parameter`` and the first figure that is not.
+    """
+    inside = members(tx, dataset_id, cluster_id, figure_ids)
+    outside = [figure_id for figure_id in figure_ids if figure_id not in inside]
+    if outside:
+        raise InvalidArgument.of(
+            parameter, f"the figure {outside[0]} is not in the figure cluster {cluster_id}"
+        )
