@@ -15,6 +15,7 @@ NAMES = {
 COMMANDS = {
     "calibrate": ("benchmarks.calibrate.command", "a model card's limits, from your pictures"),
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
+    "conformance": ("benchmarks.conformance", "every action through every official client"),
 }
 """Measurements whose ``main(arguments)`` reads its own options: module and question."""
 
