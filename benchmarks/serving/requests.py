@@ -41,7 +41,7 @@ def _batch() -> Parameters:
 
 
 def _long() -> Parameters:
-    files = [{"URI": f"oss://photos/{'x' * 540}/{next(_numbers):09}.jpg"} for _ in range(94)]
+    files = [{"URI": f"oss://photos/{'x' * 540}/{next(_numbers):09}.jpg"} for _ in range(100)]
     return {"ProjectName": PROJECT, "DatasetName": INBOX, "Files": files}
 
 
