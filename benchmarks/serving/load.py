@@ -1,12 +1,19 @@
 """Sends prepared requests over kept connections, and takes the time of each."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
+
+DROPPED = 0
+"""The place of a status where the connection was closed without one."""
+
+_Connection: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
@@ -21,7 +28,7 @@ class Load:
         """Return requests per second and the milliseconds of the median and the slowest 1 %."""
         p50, p99 = np.percentile(self.latencies, [50, 99]) * 1000
         figures: dict[str, object] = {
-            "requests": len(self.latencies),
+            "requests": self.answers.total(),
             "requests_per_s": round(len(self.latencies) / self.seconds, 1),
             "p50_ms": round(float(p50), 2),
             "p99_ms": round(float(p99), 2),
@@ -40,28 +47,35 @@ async def _send(address: str, waiting: deque[bytes], clients: int) -> Load:
     load = Load()
     connections = [await _connect(address) for _ in range(clients)]
     begun = time.perf_counter()
-    await asyncio.gather(*(_client(*each, waiting, load) for each in connections))
+    await asyncio.gather(*(_client(address, each, waiting, load) for each in connections))
     load.seconds = time.perf_counter() - begun
-    for _, writer in connections:
-        writer.close()
-        await writer.wait_closed()
     return load
 
 
-async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(address: str) -> _Connection:
     host, _, port = address.rpartition(":")
     return await asyncio.open_connection(host, int(port), limit=2**20)
 
 
-async def _client(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, waiting: deque[bytes], load: Load
-) -> None:
+async def _close(connection: _Connection) -> None:
+    connection[1].close()
+    with contextlib.suppress(ConnectionError):
+        await connection[1].wait_closed()
+
+
+async def _client(address: str, connection: _Connection, waiting: deque[bytes], load: Load) -> None:
     while waiting:
         request = waiting.popleft()
         begun = time.perf_counter()
-        writer.write(request)
-        load.answers[await _answer(reader)] += 1
-        load.latencies.append(time.perf_counter() - begun)
+        try:
+            connection[1].write(request)
+            load.answers[await _answer(connection[0])] += 1
+            load.latencies.append(time.perf_counter() - begun)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            load.answers[DROPPED] += 1
+            await _close(connection)
+            connection = await _connect(address)
+    await _close(connection)
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:
