@@ -134,7 +134,8 @@ def _queries(call: Call, refuse: Callable[..., None]) -> None:
     both = {"Operation": "and", "SubQueries": [images, large]}
     asked = {**ALBUM, "Query": both, "Sort": "Size,Filename", "Order": "asc,desc", "MaxResults": 3}
     page = call("SimpleQuery", **asked)
-    call("SimpleQuery", **asked, NextToken=page.get("NextToken", ""), WithFields=["URI", "Size"])
+    call("SimpleQuery", **asked, NextToken=page.get("NextToken", ""))
+    call("SimpleQuery", **ALBUM, Query=large, WithFields=["URI", "Size"], WithoutTotalHits=True)
     wanted = [
         {"Field": "Size", "Operation": "sum"},
         {"Field": "MediaType", "Operation": "group"},
