@@ -16,6 +16,8 @@ COMMANDS = {
     "calibrate": ("benchmarks.calibrate.command", "a model card's limits, from your pictures"),
     "fuzz": ("benchmarks.fuzz", "mutated requests to every action: what is answered, and memory"),
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
+    "conformance": ("benchmarks.conformance", "every action through every official client"),
+    "serving": ("benchmarks.serving.command", "requests a second, their times, and our share"),
 }
 """Measurements whose ``main(arguments)`` reads its own options: module and question."""
 

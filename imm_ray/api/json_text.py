@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 MAX_DEPTH = 16
+_WRITER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def read_json(text: str) -> Any:
@@ -37,7 +38,7 @@ def read_json(text: str) -> Any:
 
 def write_json(value: Any) -> str:
     """Return ``value`` as compact JSON; a NaN is an error, not an extension of JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _WRITER.encode(value)
 
 
 def _parts(value: Any) -> Iterator[Any]:

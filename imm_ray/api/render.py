@@ -34,8 +34,8 @@ def rfc3339(time: datetime) -> str:
     >>> rfc3339(datetime(2026, 1, 2, 3, 4, 5, 60000, tzinfo=UTC))
     '2026-01-02T03:04:05.06Z'
     """
-    text = time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
-    return f"{text}Z"
+    text = time.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{text.removesuffix('+00:00').rstrip('0').rstrip('.')}Z"
 
 
 def project_body(project: Project) -> dict[str, Any]:
@@ -130,8 +130,11 @@ def file_body(file: File, dataset: Dataset, fields: Collection[str] = ()) -> dic
         **_picture(file),
         **file.attributes,
     }
-    present = {name: value for name, value in body.items() if value not in ("", None)}
-    return {name: present[name] for name in present if name in fields} if fields else present
+    return {
+        name: value
+        for name, value in body.items()
+        if value is not None and value != "" and (not fields or name in fields)
+    }
 
 
 def _source(file: File) -> dict[str, Any]:
@@ -268,10 +271,11 @@ def _present(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _finite(number: float) -> float | None:
-    return round(float(number), 6) if math.isfinite(number) else None
+    return round(number, 6) if math.isfinite(number) else None
 
 
 def _ratio(number: float) -> float | None:
     """Return a score between 0 and 1, whatever rounding made of it; None for NaN."""
-    value = _finite(number)
-    return None if value is None else min(max(value, 0.0), 1.0)
+    if 0.0 <= number <= 1.0:
+        return round(number, 6)
+    return None if not math.isfinite(number) else float(number > 1.0)

@@ -1,0 +1,1 @@
+"""How fast requests are answered, and how much of the time is ours."""

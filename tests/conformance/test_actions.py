@@ -1,0 +1,63 @@
+"""Every action of IMM's that we serve, through every official client, against the contract."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from imm_ray.api.actions.registry import ACTIONS
+from tests.conformance.clients import CLIENTS, why_not
+from tests.conformance.contract import NOT_TABULATED, Contract
+from tests.conformance.player import MISSING, Played, play_with
+from tests.conftest import missing
+
+_SECTION_3 = """
+CreateProject GetProject UpdateProject DeleteProject ListProjects
+CreateDataset GetDataset UpdateDataset DeleteDataset ListDatasets
+CreateBinding GetBinding ListBindings DeleteBinding
+IndexFileMeta BatchIndexFileMeta GetFileMeta BatchGetFileMeta
+UpdateFileMeta BatchUpdateFileMeta DeleteFileMeta BatchDeleteFileMeta
+SimpleQuery FuzzyQuery SemanticQuery
+CreateFigureClusteringTask GetFigureCluster BatchGetFigureCluster QueryFigureClusters
+UpdateFigureCluster CreateFigureClustersMergingTask
+SearchImageFigureCluster DetectImageFaces CompareImageFaces
+CreateSimilarImageClusteringTask QuerySimilarImageClusters
+GetTask ListTasks ListRegions
+"""
+EXPECTED = sorted([*_SECTION_3.split(), *NOT_TABULATED])
+
+
+@pytest.fixture(scope="module")
+def contract(shared: Path) -> Contract:
+    return Contract.read(shared / "imm" / "api.json")
+
+
+@pytest.fixture(scope="module")
+def played(contract: Contract) -> Callable[[str], Played]:
+    """What a client saw; each plays the scenario once."""
+
+    @cache
+    def played(name: str) -> Played:
+        if why := why_not(name):
+            missing("sdk4", why)
+        return play_with(name, contract)
+
+    return played
+
+
+def test_the_contract_has_the_expected_actions(contract: Contract) -> None:
+    assert sorted(contract.responses) == EXPECTED
+
+
+def test_no_action_is_missing() -> None:
+    assert [action for action in EXPECTED if action not in ACTIONS] == []
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("action", [action for action in EXPECTED if action in ACTIONS])
+def test_an_action_conforms(action: str, name: str, played: Callable[[str], Played]) -> None:
+    result = played(name).results[action]
+    assert result.problems == []
+    assert result.absent != MISSING
+    assert result.is_good
