@@ -137,6 +137,10 @@ class Collection:
         for file_id in file_ids:
             self._remove(self.items.of_file(file_id))
 
+    def mourn(self, emptied: Iterable[ClusterId]) -> None:
+        """Have the next run tell of the end of clusters that nothing else here remembers."""
+        self._lost_items.update(map(self.places.number, emptied))
+
     def tend(self) -> bool:
         """Do a bounded step of upkeep that is due; return whether more is."""
         return self.index.tend()
@@ -375,11 +379,13 @@ class Collection:
         draft = Draft(
             self.items, self.places, self._representatives, self._clusterer.means, self._rule
         )
-        clusters = draft.clusters(assignment, self._lost_items)
+        emptied = {n for n in self._lost_items if not self.places.size(n)}
+        emptied -= set(assignment.becomes.tolist())
+        clusters = draft.clusters(assignment, self._lost_items, emptied)
         events, retirements = events_of(
             assignment,
             self.places,
-            emptied=[n for n in self._lost_items if not self.places.size(n)],
+            emptied=emptied,
             restored={self.places.number(cluster_id) for cluster_id in restored},
             item_ids=self.items.item_ids,
         )
