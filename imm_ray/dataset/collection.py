@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imm_ray.cluster.content import content_keys
 from imm_ray.cluster.fixed import FixedVectors, fixed_of, quantise
@@ -40,8 +41,8 @@ class Watcher(Protocol):
     def banned(self) -> Mapping[int, Set[int]]:
         """Return the clusters, by number, that items must not be in, by slot."""
 
-    def misplaced(self, slots: Slots) -> list[Group]:
-        """Return groups of items that must move although no run has covered them."""
+    def misplaced(self) -> list[Group]:
+        """Return groups of single items that must move, whether a run has covered them or not."""
 
     def renew_anchors(self) -> None:
         """Make up for what has gone, before a run."""
@@ -82,7 +83,7 @@ class Collection:
         self._disturbed = False
         """Groups have been formed that no plan has looked at."""
         self._consolidated_at = 0
-        self._brought_in: Work | None = None
+        self._brought_in = Work()
         """What `bring_in` has cost since the last plan."""
         self.watcher: Watcher | None = None
         """Is told of items that come into the graph or go for good."""
@@ -167,22 +168,22 @@ class Collection:
         always
             Whether to look even if nothing came or went: a constraint has changed.
         """
-        fresh = np.array([slot for slot, seq in self._new.items() if seq <= watermark], np.int64)
+        fresh = self._due(watermark)
         news = len(fresh) or self._disturbed or self._unsettled or self._lost_items
-        if not (news or consolidate or always or self._brought_in):
+        if not (news or consolidate or always):
             return Plan(ledger=self._ledger(0, None, 0))
         clock = Stopwatch()
         if self.watcher is not None:
             self.watcher.renew_anchors()
-        rebuilt = self._enter_graph(fresh) or self._brought_in is not None
+        rebuilt = self._enter_graph(fresh)
         clock.lap("graph")
         run = self._run(consolidate=consolidate or rebuilt)
-        later = self._new.keys() - set(fresh.tolist())
+        later = None if len(fresh) == len(self._new) else watermark
         groups = [Group(self._expand(g.slots, later), g.owner) for g in run.groups]
         clock.lap("cluster")
         banned = NOBODY
         if self.watcher is not None:
-            groups += self.watcher.misplaced(np.array(sorted(later), np.int64))
+            groups += [g for g in self.watcher.misplaced() if self._is_later(g.slots, watermark)[0]]
             banned = self.watcher.banned()
         assignment = self.places.assign(groups, set(protected), banned)
         self._unsettled.update(assignment.slots.tolist())
@@ -217,10 +218,13 @@ class Collection:
     def bring_in(self) -> None:
         """Have every covered item in the graph and its groups known: a restart forgets them.
 
-        Edits and anchors look at them. What is found becomes visible with the next plan.
+        Edits and anchors look at them. What differs from the groups that are visible is looked at
+        again by the next plan.
         """
         if self._enter_graph(np.empty(0, np.int64)):
-            self._brought_in = self._consolidated().work
+            run = self._consolidated()
+            self._brought_in.add(run.work)
+            self.touch(self.places.differing(run.groups))
 
     def touch(self, slots: Slots) -> None:
         """Have the next plan look at the groups of ``slots``."""
@@ -229,6 +233,10 @@ class Collection:
     def is_in_graph(self, slot: int) -> bool:
         """Return whether a run has covered an item."""
         return bool(self.items.in_graph[slot])
+
+    def are_new(self, slots: Slots) -> NDArray[np.bool_]:
+        """Return which items no run has covered."""
+        return self._is_later(slots, self._at.watermark)
 
     def _put(self, items: Sequence[Item]) -> None:
         slots = self.items.add(items)
@@ -344,29 +352,36 @@ class Collection:
         unsettled = np.array(sorted(self._unsettled), np.int64)
         heads = self._representatives.representatives(unsettled)
         self._clusterer.touch(np.unique(heads[self.items.in_graph[heads]]))
-        if consolidate:
-            found = self._consolidated()
-            if self._brought_in is not None:
-                found.work.add(self._brought_in)
-                self._brought_in = None
-            return found
-        run = self._clusterer.run()
-        grown = len(self._clusterer) > _GROWTH * self._consolidated_at
-        if not (grown and self._clusterer.is_approximate):
-            return run
+        before, self._brought_in = self._brought_in, Work()
+        if not consolidate:
+            run = self._clusterer.run()
+            run.work.add(before)
+            grown = len(self._clusterer) > _GROWTH * self._consolidated_at
+            if not (grown and self._clusterer.is_approximate):
+                return run
+            before = run.work
         again = self._consolidated()
-        again.work.add(run.work)
+        again.work.add(before)
         return again
 
     def _consolidated(self) -> Run:
         self._consolidated_at = len(self._clusterer)
         return self._clusterer.consolidate()
 
-    def _expand(self, group: Slots, later: set[int]) -> Slots:
+    def _due(self, watermark: int) -> Slots:
+        """Return the items that a run up to a watermark covers first."""
+        if watermark <= self._at.watermark:  # what came until then is covered
+            return np.empty(0, np.int64)
+        return np.array([slot for slot, seq in self._new.items() if seq <= watermark], np.int64)
+
+    def _is_later(self, slots: Slots, watermark: int) -> NDArray[np.bool_]:
+        """Return which items came after a watermark."""
+        return np.fromiter((self._new.get(s, 0) > watermark for s in slots.tolist()), np.bool_)
+
+    def _expand(self, group: Slots, later: int | None) -> Slots:
+        """Return the items that a group stands for, without those that came later."""
         items = self._representatives.expand(group)
-        if not later:
-            return items
-        return items[np.fromiter((slot not in later for slot in items.tolist()), np.bool_)]
+        return items if later is None else items[~self._is_later(items, later)]
 
     def _planned(
         self,
