@@ -71,6 +71,10 @@ class Publisher:
 
     Notes
     -----
+    The ledger of a run is stored with its task. A run without one (edits, a consolidation, upkeep
+    when idle) has no row to keep it in: it is logged as ``run published``, what it did stays in the
+    lineage.
+
     What a run costs follows what it changes: only its first one, or the one after a run that was
     given up, looks at all rows for what others have left behind.
     """
