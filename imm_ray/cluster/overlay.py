@@ -7,7 +7,7 @@ import numpy as np
 
 from imm_ray.cluster import kernels
 from imm_ray.cluster.base import Numbers
-from imm_ray.cluster.figures import Changed
+from imm_ray.cluster.base_clusterer import Changed
 from imm_ray.cluster.limits import FigureLimits
 from imm_ray.cluster.region import Graph, Region
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Set
 import numpy as np
 
 from imm_ray.cluster.explanation import Explanation
-from imm_ray.cluster.people import FigureClusterer
+from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.run import Group
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.places import NOWHERE

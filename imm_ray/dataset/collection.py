@@ -1,51 +1,27 @@
 """The items of one kind in memory: vectors, groups, places in clusters, and what a run changes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imm_ray.cluster.content import content_keys
 from imm_ray.cluster.fixed import FixedVectors, fixed_of, quantise
-from imm_ray.cluster.newcomers import Newcomers
 from imm_ray.cluster.run import Group, Run, Work
+from imm_ray.dataset.intake import Intake
 from imm_ray.dataset.items import Item, ItemTable
+from imm_ray.dataset.ledger import ledger_of
 from imm_ray.dataset.lineage import events_of
 from imm_ray.dataset.places import NOBODY, NOWHERE, Assignment, GroupRule, Places
 from imm_ray.dataset.plan import Draft, Plan, Stopwatch
 from imm_ray.dataset.ports import Clusterer, Slots, VectorIndex
 from imm_ray.dataset.representatives import Representatives
+from imm_ray.dataset.watcher import Watcher
 from imm_ray.model import NO_CLUSTER, ClusterId, FileId
 from imm_ray.store.loading import Progress
 
 _PUT_AT_ONCE = 2048
-_SEARCH_AT_ONCE = 512  # queries: bounds the pairs in hand where everything is near everything
 _GROWTH = 1.1  # a consolidation is due when so many items are here for each one at the last
-
-
-class Watcher(Protocol):
-    """Knows of items what the collection does not."""
-
-    def enter(self, slots: Slots) -> None:
-        """Look at items that have come into the graph."""
-
-    def leave(self, item_ids: Iterable[str]) -> None:
-        """Forget items that are gone for good."""
-
-    def step_out(self, item_ids: Iterable[str]) -> None:
-        """Do without items until they come into the graph again."""
-
-    def banned(self) -> Mapping[int, Set[int]]:
-        """Return the clusters, by number, that items must not be in, by slot."""
-
-    def misplaced(self) -> list[Group]:
-        """Return groups of single items that must move, whether a run has covered them or not."""
-
-    def renew_anchors(self) -> None:
-        """Make up for what has gone, before a run."""
 
 
 class Collection:
@@ -73,6 +49,7 @@ class Collection:
         self._clusterer = clusterer
         self._representatives = representatives
         self._rule = rule
+        self._intake = Intake(index, clusterer, self.items, representatives.may_be_equal)
         self._new: dict[int, int] = {}
         self._absent: set[int] = set()
         """Representatives of covered items that are not in the graph yet."""
@@ -171,7 +148,11 @@ class Collection:
         fresh = self._due(watermark)
         news = len(fresh) or self._disturbed or self._unsettled or self._lost_items
         if not (news or consolidate or always):
-            return Plan(ledger=self._ledger(0, None, 0))
+            return Plan(
+                ledger=ledger_of(
+                    self._clusterer, self.index, None, new=0, changed=0, stored=len(self)
+                )
+            )
         clock = Stopwatch()
         if self.watcher is not None:
             self.watcher.renew_anchors()
@@ -312,41 +293,11 @@ class Collection:
         absent = absent[~self.items.in_graph[absent]]
         rebuilt = len(self._absent) > len(self._clusterer)
         self._absent.clear()
-        for slots in self._whole_photos(absent):
-            self._insert(slots)
-        while len(hollow := self._clusterer.hollow()):
-            self._refill(hollow)
+        for slots in self._intake.insert(absent):
+            if self.watcher is not None:
+                self.watcher.enter(slots)
+        self._intake.refill()
         return rebuilt
-
-    def _whole_photos(self, slots: Slots) -> Iterator[Slots]:
-        """Yield portions of slots that do not part a photo."""
-        photos = self.items.photos(slots)
-        order = np.lexsort((slots, photos))
-        starts = np.flatnonzero(np.diff(photos[order], prepend=-2) | (photos[order] < 0))
-        wanted = np.arange(_SEARCH_AT_ONCE, len(slots), _SEARCH_AT_ONCE)
-        cuts = np.unique(starts[np.searchsorted(starts, wanted, "right") - 1])
-        yield from (part for part in np.split(slots[order], cuts) if len(part))
-
-    def _insert(self, slots: Slots) -> None:
-        vectors = self.index.vectors(slots)
-        found = self.index.within(vectors, self._clusterer.search_cosine)
-        self.items.in_graph[slots] = True
-        names = self.items.names(slots) if self._representatives.may_be_equal else None
-        new = Newcomers(
-            slots,
-            content_keys(quantise(vectors), names),
-            self.items.core[slots],
-            self.items.photos(slots),
-        )
-        self._clusterer.insert(new, _Known.of(found, self.items))
-        if self.watcher is not None:
-            self.watcher.enter(slots)
-
-    def _refill(self, slots: Slots) -> None:
-        for start in range(0, len(slots), _SEARCH_AT_ONCE):
-            some = slots[start : start + _SEARCH_AT_ONCE]
-            found = self.index.within(self.index.vectors(some), self._clusterer.search_cosine)
-            self._clusterer.refill(some, _Known.of(found, self.items))
 
     def _run(self, *, consolidate: bool) -> Run:
         unsettled = np.array(sorted(self._unsettled), np.int64)
@@ -413,45 +364,16 @@ class Collection:
             retirements=retirements,
             restored=restored,
             concentration=draft.concentration(fresh, assignment),
-            ledger=self._ledger(len(fresh), run, len(clusters)),
+            ledger=ledger_of(
+                self._clusterer,
+                self.index,
+                run,
+                new=len(fresh),
+                changed=len(clusters),
+                stored=len(self),
+            ),
             milliseconds=clock.laps,
         )
-
-    def _ledger(self, new: int, run: Run | None, changed: int) -> dict[str, Any]:
-        report = self.index.report()
-        facts: dict[str, Any] = {
-            "items_new": new,
-            "distances_computed": run.work.pairs_compared if run else 0,
-            "clusters_touched": run.work.clusters_touched if run else 0,
-            "items_reclustered": run.work.items_reopened if run else 0,
-            "clusters_changed": changed,
-            "items_stored": len(self),
-            "index": report.tier,
-        }
-        if report.recall is not None:
-            facts["index_recall"] = round(report.recall, 4)
-        if run and run.work.drift is not None:
-            facts["drift"] = {
-                "adjusted_rand_index": round(run.work.drift, 6),
-                "items_moved": run.work.items_moved,
-            }
-        if run:
-            facts["lists_at_cap"] = self._clusterer.capped_lists
-        return facts
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """An index's answer without items that are not in the graph."""
-
-    query_rows: Slots
-    slots: Slots
-    cosines: Any
-
-    @classmethod
-    def of(cls, found: Any, items: ItemTable) -> "_Known":
-        here = items.in_graph[found.slots]
-        return cls(found.query_rows[here], found.slots[here], found.cosines[here])
 
 
 def _portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
