@@ -34,16 +34,11 @@ def main(arguments: Sequence[str]) -> None:
 def to_toml(calibration: Calibration) -> str:
     """Return the table for a model card.
 
-    >>> print(
-    ...     to_toml(
-    ...         Calibration(different_mean=0.2, same_mean=0.9, threshold=0.6, duplicate=1.1)
-    ...     )
-    ... )
+    >>> print(to_toml(Calibration(different_mean=0.2, same_mean=0.9, threshold=0.6)))
     [calibration]
     different_mean = 0.2
     same_mean = 0.9
     threshold = 0.6
-    duplicate = 1.1
     """
     values = calibration.model_dump(exclude_defaults=True)
     second = values.pop("second_pass", None)
@@ -82,7 +77,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         description="Derive the calibration of a model card from labelled pictures, or from a "
         "dataset's own store without labels.",
         epilog="Without labels only strangers are known: two faces of one photo. The threshold is "
-        "then the cosine that a share --false-match-rate of them reaches.",
+        "then the cosine that a share --false-match-rate of them reaches. Of whole pictures "
+        "nothing is known without labels: --kind image needs --labelled.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -101,6 +97,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.store and not options.dataset:
         parser.error("--store needs --dataset")
+    if options.store and options.kind == "image":
+        parser.error(
+            "--store calibrates faces only: of pictures nothing is known without labels (two of "
+            "one album may be alike); use --labelled with --kind image"
+        )
     return options
 
 

@@ -67,8 +67,8 @@ def derive(samples: Sequence[Sample], kind: Kind) -> Derived:
     pairwise F and BCubed F over the samples (`joint_fit`), averaged over neighbouring thresholds.
     *Margin*: how far the mean link of a face to a cluster moves when half of the cluster is left
     out (95 %). *Limit for one photo*: half way between the most alike strangers (all but one pair
-    in a million) and copies of one picture (1 %). *Duplicates*: 99 % of pictures saved again reach
-    it.
+    in a million) and copies of one picture (1 %). What 99 % of pictures saved again reach is only
+    reported: exact duplicates are known by their vectors, others are similar by the threshold.
 
     Precision falls as a dataset grows: calibrate on sets of the size that you serve, if you can. Of
     a sample with more than 6000 vectors, identities drawn at random are used.
@@ -115,8 +115,17 @@ def derive(samples: Sequence[Sample], kind: Kind) -> Derived:
         },
         "pairs_same": len(same),
         "pairs_different": len(different),
+        **_saved_again(samples),
     }
     return Derived(calibration, counts | _evidence(curves, best, rule))
+
+
+def _saved_again(samples: Sequence[Sample]) -> dict[str, float]:
+    """Return the cosine that 99 % of the pictures reach with copies that were saved again."""
+    saved = np.concatenate([sample.saved for sample in samples])
+    return (
+        {"saved_again_1_percent": round(float(np.quantile(saved, 0.01)), 4)} if len(saved) else {}
+    )
 
 
 def cluster(sample: Sample, calibration: Calibration, kind: Kind = "face") -> Labels:
@@ -207,22 +216,17 @@ def _limits(
     threshold: float,
 ) -> dict[str, float]:
     """Return the limits that need no clusters' scores."""
+    if kind == "image":
+        return {}
+    mirrored = np.concatenate([sample.mirrored for sample in samples])
+    strangers = float(np.quantile(different, 1 - 1e-6))
+    copies = float(np.quantile(mirrored, 0.01)) if len(mirrored) else 1.0
     width = scale.same_mean - scale.different_mean
-
-    def scaled(cosine: float) -> float:
-        return max(threshold, round((cosine - scale.different_mean) / width, 2))
-
-    saved, mirrored = (
-        np.concatenate([getattr(sample, name) for sample in samples])
-        for name in ("saved", "mirrored")
-    )
-    limits = {"duplicate": scaled(float(np.quantile(saved, 0.01)) if len(saved) else 1.0)}
-    if kind == "face":
-        strangers = float(np.quantile(different, 1 - 1e-6))
-        copies = float(np.quantile(mirrored, 0.01)) if len(mirrored) else 1.0
-        limits["same_photo"] = scaled((strangers + copies) / 2)
-        limits["margin"] = _margin(samples, scale, threshold)
-    return limits
+    same_photo = ((strangers + copies) / 2 - scale.different_mean) / width
+    return {
+        "same_photo": max(threshold, round(same_photo, 2)),
+        "margin": _margin(samples, scale, threshold),
+    }
 
 
 def _margin(samples: Sequence[Sample], scale: Scale, threshold: float) -> float:

@@ -114,8 +114,10 @@ def derive_unlabelled(card: ModelCard, evidence: Evidence, *, false_match_rate: 
     The threshold is the cosine that a share of ``false_match_rate`` of the negatives reaches; on
     labelled sets of the default model a rate of .001 gives the threshold of the best clusters.
     Copies are more alike than two pictures of a person, so the card's ``same_mean`` stays, and so
-    do, as cosines, the limits for copies. People in one photo share light and camera and may be
-    family: the threshold errs on the careful side.
+    does, as a cosine, the limit for one photo. People in one photo share light and camera and may
+    be family: the threshold errs on the careful side.
+
+    Of pictures as a whole nothing is known without labels: any two of an album may be alike.
 
     Raises
     ------
@@ -155,7 +157,6 @@ def _moved(old: Calibration, zero: float, limit: float) -> Calibration:
             "different_mean": zero,
             "threshold": threshold,
             "same_photo": max(threshold, scaled(old.cosine(old.same_photo))),
-            "duplicate": max(threshold, scaled(old.cosine(old.duplicate))),
         }
     )
 

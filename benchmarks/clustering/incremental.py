@@ -17,10 +17,10 @@ from benchmarks.clustering.streams import shuffled
 from benchmarks.clustering.synthetic import Sample, faces, images
 from benchmarks.result import report
 from imm_ray.cluster.content import content_keys
+from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.fixed import quantise, to_fixed
 from imm_ray.cluster.limits import FigureLimits
 from imm_ray.cluster.newcomers import Newcomers
-from imm_ray.cluster.people import FigureClusterer
 from imm_ray.cluster.run import Run
 from imm_ray.cluster.similar import SimilarClusterer
 from imm_ray.index import VectorIndex, open_index

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.fixed import fixed_of
 from imm_ray.cluster.limits import FigureLimits
-from imm_ray.cluster.people import FigureClusterer
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.items import Item
 from imm_ray.dataset.places import GroupRule

@@ -5,8 +5,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imm_ray.cluster.base_clusterer import BaseClusterer
 from imm_ray.cluster.content import content_keys
-from imm_ray.cluster.figures import BaseClusterer
 from imm_ray.cluster.fixed import FixedVectors, quantise, search_cosine
 from imm_ray.cluster.followers import Followers
 from imm_ray.cluster.graph import Slots

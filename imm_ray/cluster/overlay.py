@@ -7,7 +7,7 @@ import numpy as np
 
 from imm_ray.cluster import kernels
 from imm_ray.cluster.base import Numbers
-from imm_ray.cluster.figures import Changed
+from imm_ray.cluster.base_clusterer import Changed
 from imm_ray.cluster.limits import FigureLimits
 from imm_ray.cluster.region import Graph, Region
 
@@ -56,10 +56,10 @@ class Overlay:
         seeds |= self._take_owners(seeds)
         around = seeds | self._neighbours(seeds)
         self._rate(changed)
-        around |= self._neighbours(seeds)
-        around |= {self._partner[number] for number in around if number in self._partner}
+        around = self._with_partners(around | self._neighbours(seeds))
+        around, pairs = self._weighed_together(around)
         before = {number: self._partner.get(number) for number in around}
-        self._pair(around)
+        self._pair(around, pairs)
         moved = {number for number in around if self._partner.get(number) != before[number]}
         return self._closed((seeds | moved) - changed.gone)
 
@@ -163,15 +163,34 @@ class Overlay:
             if mean >= self._limits.second_mean
         }
 
-    def _pair(self, numbers: set[int]) -> None:
-        """Find the partners of base clusters: each the nearest of the other."""
-        for number in numbers:
-            self._forget(number)
-        pairs = {
+    def _with_partners(self, numbers: set[int]) -> set[int]:
+        return numbers | {self._partner[n] for n in numbers if n in self._partner}
+
+    def _weighed_together(self, numbers: set[int]) -> tuple[set[int], set[tuple[int, int]]]:
+        """Return the base clusters whose partners must be found at once, and who may be partners.
+
+        Of the pairs of one owner each may keep out others (`_clash`), so all of them are weighed
+        again when one is.
+        """
+        pairs = self._mutual(numbers)
+        concerned = numbers.union(*pairs)
+        owners = {self.owner(number) for number in concerned} - {0}
+        theirs = {number for owner in owners for number in self._of_owner[owner]}
+        numbers = numbers | self._with_partners(theirs)
+        return numbers, pairs | self._mutual(theirs)
+
+    def _mutual(self, numbers: set[int]) -> set[tuple[int, int]]:
+        """Return the pairs with one of ``numbers`` of which each is the nearest of the other."""
+        return {
             (min(number, other), max(number, other))
             for number in numbers
             if (other := self._nearest(number)) is not None and self._nearest(other) == number
         }
+
+    def _pair(self, numbers: set[int], pairs: set[tuple[int, int]]) -> None:
+        """Find the partners of base clusters among ``pairs``: the nearest first."""
+        for number in numbers:
+            self._forget(number)
         for a, b in sorted(pairs, key=self._rank):
             if not self._clash(a, b):
                 self._partner[a], self._partner[b] = b, a

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imm_ray.cluster.content import content_keys
+from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.fixed import UNIT, FixedVectors, fixed_of
 from imm_ray.cluster.graph import Slots
 from imm_ray.cluster.limits import FigureLimits
 from imm_ray.cluster.newcomers import Newcomers
-from imm_ray.cluster.people import FigureClusterer
 from imm_ray.cluster.photos import ALONE
 from imm_ray.cluster.similar import SimilarClusterer
 

@@ -3,9 +3,9 @@
 import uuid
 
 from imm_ray.cluster.duplicates import Duplicates
+from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.fixed import fixed_of, search_cosine, to_fixed
 from imm_ray.cluster.limits import FigureLimits
-from imm_ray.cluster.people import FigureClusterer
 from imm_ray.cluster.similar import SimilarClusterer
 from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection

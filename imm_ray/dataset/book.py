@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Set
 import numpy as np
 
 from imm_ray.cluster.explanation import Explanation
-from imm_ray.cluster.people import FigureClusterer
+from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.run import Group
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.places import NOWHERE
@@ -51,6 +51,9 @@ class Book:
         self.leave([item_id for item_id in self._pins if item_id not in present])
         anchored = {constraint.cluster_id for constraint in self._pins.values()}
         self._unanchored |= self._named - anchored
+        items = self._figures.items
+        slots = items.slots_of(self._pins)
+        self.step_out(items.item_ids(slots[self._figures.are_new(slots)]))
 
     @property
     def protected(self) -> set[int]:
@@ -100,12 +103,16 @@ class Book:
                 found.setdefault(slot_of[item_id], set()).add(places.number(cluster_id))
         return found
 
-    def misplaced(self, slots: Slots) -> list[Group]:
+    def misplaced(self) -> list[Group]:
         """Return a group of its own for each figure that edits have taken out of its cluster.
 
-        It says where that figure belongs although no run has covered it.
+        It says where that figure belongs, even if no run has covered it. Only figures of which
+        something was said since the last run, and those of clusters merged since, can be such.
         """
         items, places = self._figures.items, self._figures.places
+        named = items.slots_of({c.item_id for c in (*self.added, *self.removed)})
+        led = [c for c in self._heirs if self.heir(c) != c]
+        slots = np.unique(np.concatenate((named, *(places.members(places.number(c)) for c in led))))
         numbers = places.of(slots).tolist()
         groups = []
         for slot, item_id, number in zip(

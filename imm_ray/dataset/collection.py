@@ -1,50 +1,27 @@
 """The items of one kind in memory: vectors, groups, places in clusters, and what a run changes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from imm_ray.cluster.content import content_keys
 from imm_ray.cluster.fixed import FixedVectors, fixed_of, quantise
-from imm_ray.cluster.newcomers import Newcomers
 from imm_ray.cluster.run import Group, Run, Work
+from imm_ray.dataset.intake import Intake
 from imm_ray.dataset.items import Item, ItemTable
+from imm_ray.dataset.ledger import ledger_of
 from imm_ray.dataset.lineage import events_of
-from imm_ray.dataset.pace import SearchPace
 from imm_ray.dataset.places import NOBODY, NOWHERE, Assignment, GroupRule, Places
 from imm_ray.dataset.plan import Draft, Plan, Stopwatch
-from imm_ray.dataset.ports import Candidates, Clusterer, Slots, VectorIndex
+from imm_ray.dataset.ports import Clusterer, Slots, VectorIndex
 from imm_ray.dataset.representatives import Representatives
-from imm_ray.model import NO_CLUSTER, ClusterId, FileId, Vectors
+from imm_ray.dataset.watcher import Watcher
+from imm_ray.model import NO_CLUSTER, ClusterId, FileId
 from imm_ray.store.loading import Progress
 
 _PUT_AT_ONCE = 2048
 _GROWTH = 1.1  # a consolidation is due when so many items are here for each one at the last
-
-
-class Watcher(Protocol):
-    """Knows of items what the collection does not."""
-
-    def enter(self, slots: Slots) -> None:
-        """Look at items that have come into the graph."""
-
-    def leave(self, item_ids: Iterable[str]) -> None:
-        """Forget items that are gone for good."""
-
-    def step_out(self, item_ids: Iterable[str]) -> None:
-        """Do without items until they come into the graph again."""
-
-    def banned(self) -> Mapping[int, Set[int]]:
-        """Return the clusters, by number, that items must not be in, by slot."""
-
-    def misplaced(self, slots: Slots) -> list[Group]:
-        """Return groups of items that must move although no run has covered them."""
-
-    def renew_anchors(self) -> None:
-        """Make up for what has gone, before a run."""
 
 
 class Collection:
@@ -72,6 +49,7 @@ class Collection:
         self._clusterer = clusterer
         self._representatives = representatives
         self._rule = rule
+        self._intake = Intake(index, clusterer, self.items, representatives.may_be_equal)
         self._new: dict[int, int] = {}
         self._absent: set[int] = set()
         """Representatives of covered items that are not in the graph yet."""
@@ -84,8 +62,7 @@ class Collection:
         self._regroup = False
         """Groups may be clusters now that were none when a plan looked at them."""
         self._consolidated_at = 0
-        self._pace = SearchPace()
-        self._brought_in: Work | None = None
+        self._brought_in = Work()
         """What `bring_in` has cost since the last plan."""
         self.watcher: Watcher | None = None
         """Is told of items that come into the graph or go for good."""
@@ -175,6 +152,10 @@ class Collection:
         for file_id in file_ids:
             self._remove(self.items.of_file(file_id))
 
+    def mourn(self, emptied: Iterable[ClusterId]) -> None:
+        """Have the next run tell of the end of clusters that nothing else here remembers."""
+        self._lost_items.update(map(self.places.number, emptied))
+
     def tend(self) -> bool:
         """Do a bounded step of upkeep that is due; return whether more is."""
         return self.index.tend()
@@ -201,22 +182,26 @@ class Collection:
         always
             Whether to look even if nothing came or went: a constraint has changed.
         """
-        fresh = np.array([slot for slot, seq in self._new.items() if seq <= watermark], np.int64)
+        fresh = self._due(watermark)
         news = len(fresh) or self._disturbed or self._unsettled or self._lost_items or self._regroup
-        if not (news or consolidate or always or self._brought_in):
-            return Plan(ledger=self._ledger(0, None, 0))
+        if not (news or consolidate or always):
+            return Plan(
+                ledger=ledger_of(
+                    self._clusterer, self.index, None, new=0, changed=0, stored=len(self)
+                )
+            )
         clock = Stopwatch()
         if self.watcher is not None:
             self.watcher.renew_anchors()
-        rebuilt = self._enter_graph(fresh) or self._brought_in is not None
+        rebuilt = self._enter_graph(fresh)
         clock.lap("graph")
         run = self._run(consolidate=consolidate or rebuilt or self._regroup)
-        later = self._new.keys() - set(fresh.tolist())
+        later = None if len(fresh) == len(self._new) else watermark
         groups = [Group(self._expand(g.slots, later), g.owner) for g in run.groups]
         clock.lap("cluster")
         banned = NOBODY
         if self.watcher is not None:
-            groups += self.watcher.misplaced(np.array(sorted(later), np.int64))
+            groups += [g for g in self.watcher.misplaced() if self._is_later(g.slots, watermark)[0]]
             banned = self.watcher.banned()
         assignment = self.places.assign(groups, set(protected), banned)
         self._unsettled.update(assignment.slots.tolist())
@@ -251,10 +236,13 @@ class Collection:
     def bring_in(self) -> None:
         """Have every covered item in the graph and its groups known: a restart forgets them.
 
-        Edits and anchors look at them. What is found becomes visible with the next plan.
+        Edits and anchors look at them. What differs from the groups that are visible is looked at
+        again by the next plan.
         """
         if self._enter_graph(np.empty(0, np.int64)):
-            self._brought_in = self._consolidated().work
+            run = self._consolidated()
+            self._brought_in.add(run.work)
+            self.touch(self.places.differing(run.groups))
 
     def touch(self, slots: Slots) -> None:
         """Have the next plan look at the groups of ``slots``."""
@@ -263,6 +251,10 @@ class Collection:
     def is_in_graph(self, slot: int) -> bool:
         """Return whether a run has covered an item."""
         return bool(self.items.in_graph[slot])
+
+    def are_new(self, slots: Slots) -> NDArray[np.bool_]:
+        """Return which items no run has covered."""
+        return self._is_later(slots, self._at.watermark)
 
     def _put(self, items: Sequence[Item]) -> None:
         slots = self.items.add(items)
@@ -338,65 +330,46 @@ class Collection:
         absent = absent[~self.items.in_graph[absent]]
         rebuilt = len(self._absent) > len(self._clusterer)
         self._absent.clear()
-        for part in self._pace.portions(self.items.photos(absent)):
-            self._insert(absent[part])
-        while len(hollow := self._clusterer.hollow()):
-            self._refill(hollow)
+        for slots in self._intake.insert(absent):
+            if self.watcher is not None:
+                self.watcher.enter(slots)
+        self._intake.refill()
         return rebuilt
-
-    def _insert(self, slots: Slots) -> None:
-        vectors = self.index.vectors(slots)
-        found = self._search(vectors)
-        self.items.in_graph[slots] = True
-        names = self.items.names(slots) if self._representatives.may_be_equal else None
-        new = Newcomers(
-            slots,
-            content_keys(quantise(vectors), names),
-            self.items.core[slots],
-            self.items.photos(slots),
-        )
-        self._clusterer.insert(new, _Known.of(found, self.items))
-        if self.watcher is not None:
-            self.watcher.enter(slots)
-
-    def _refill(self, slots: Slots) -> None:
-        while len(slots):
-            some, slots = np.split(slots, [self._pace.queries])
-            found = self._search(self.index.vectors(some))
-            self._clusterer.refill(some, _Known.of(found, self.items))
-
-    def _search(self, vectors: Vectors) -> Candidates:
-        found = self.index.within(vectors, self._clusterer.search_cosine)
-        self._pace.found(len(found.slots), len(vectors))
-        return found
 
     def _run(self, *, consolidate: bool) -> Run:
         unsettled = np.array(sorted(self._unsettled), np.int64)
         heads = self._representatives.representatives(unsettled)
         self._clusterer.touch(np.unique(heads[self.items.in_graph[heads]]))
-        if consolidate:
-            found = self._consolidated()
-            if self._brought_in is not None:
-                found.work.add(self._brought_in)
-                self._brought_in = None
-            return found
-        run = self._clusterer.run()
-        grown = len(self._clusterer) > _GROWTH * self._consolidated_at
-        if not (grown and self._clusterer.is_approximate):
-            return run
+        before, self._brought_in = self._brought_in, Work()
+        if not consolidate:
+            run = self._clusterer.run()
+            run.work.add(before)
+            grown = len(self._clusterer) > _GROWTH * self._consolidated_at
+            if not (grown and self._clusterer.is_approximate):
+                return run
+            before = run.work
         again = self._consolidated()
-        again.work.add(run.work)
+        again.work.add(before)
         return again
 
     def _consolidated(self) -> Run:
         self._consolidated_at = len(self._clusterer)
         return self._clusterer.consolidate()
 
-    def _expand(self, group: Slots, later: set[int]) -> Slots:
+    def _due(self, watermark: int) -> Slots:
+        """Return the items that a run up to a watermark covers first."""
+        if watermark <= self._at.watermark:  # what came until then is covered
+            return np.empty(0, np.int64)
+        return np.array([slot for slot, seq in self._new.items() if seq <= watermark], np.int64)
+
+    def _is_later(self, slots: Slots, watermark: int) -> NDArray[np.bool_]:
+        """Return which items came after a watermark."""
+        return np.fromiter((self._new.get(s, 0) > watermark for s in slots.tolist()), np.bool_)
+
+    def _expand(self, group: Slots, later: int | None) -> Slots:
+        """Return the items that a group stands for, without those that came later."""
         items = self._representatives.expand(group)
-        if not later:
-            return items
-        return items[np.fromiter((slot not in later for slot in items.tolist()), np.bool_)]
+        return items if later is None else items[~self._is_later(items, later)]
 
     def _planned(
         self,
@@ -409,11 +382,13 @@ class Collection:
         draft = Draft(
             self.items, self.places, self._representatives, self._clusterer.means, self._rule
         )
-        clusters = draft.clusters(assignment, self._lost_items)
+        emptied = {n for n in self._lost_items if not self.places.size(n)}
+        emptied -= set(assignment.becomes.tolist())
+        clusters = draft.clusters(assignment, self._lost_items, emptied)
         events, retirements = events_of(
             assignment,
             self.places,
-            emptied=[n for n in self._lost_items if not self.places.size(n)],
+            emptied=emptied,
             restored={self.places.number(cluster_id) for cluster_id in restored},
             item_ids=self.items.item_ids,
         )
@@ -426,45 +401,16 @@ class Collection:
             retirements=retirements,
             restored=restored,
             concentration=draft.concentration(fresh, assignment),
-            ledger=self._ledger(len(fresh), run, len(clusters)),
+            ledger=ledger_of(
+                self._clusterer,
+                self.index,
+                run,
+                new=len(fresh),
+                changed=len(clusters),
+                stored=len(self),
+            ),
             milliseconds=clock.laps,
         )
-
-    def _ledger(self, new: int, run: Run | None, changed: int) -> dict[str, Any]:
-        report = self.index.report()
-        facts: dict[str, Any] = {
-            "items_new": new,
-            "distances_computed": run.work.pairs_compared if run else 0,
-            "clusters_touched": run.work.clusters_touched if run else 0,
-            "items_reclustered": run.work.items_reopened if run else 0,
-            "clusters_changed": changed,
-            "items_stored": len(self),
-            "index": report.tier,
-        }
-        if report.recall is not None:
-            facts["index_recall"] = round(report.recall, 4)
-        if run and run.work.drift is not None:
-            facts["drift"] = {
-                "adjusted_rand_index": round(run.work.drift, 6),
-                "items_moved": run.work.items_moved,
-            }
-        if run:
-            facts["lists_at_cap"] = self._clusterer.capped_lists
-        return facts
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """An index's answer without items that are not in the graph."""
-
-    query_rows: Slots
-    slots: Slots
-    cosines: Any
-
-    @classmethod
-    def of(cls, found: Any, items: ItemTable) -> "_Known":
-        here = items.in_graph[found.slots]
-        return cls(found.query_rows[here], found.slots[here], found.cosines[here])
 
 
 def _portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -132,6 +132,9 @@ class DatasetEngine:
             collection.restore(at, places)
         figures.put(map(self._figure_item, loading.figures(self._database, self.dataset_id)))
         images.put(map(_image_item, loading.images(self._database, self.dataset_id)))
+        for kind, collection in self._collections.items():
+            run = collection.at.run
+            collection.mourn(loading.emptied(self._database, self.dataset_id, kind, run))
         self._book.load(
             constraints.load(self._database, self.dataset_id),
             loading.named_clusters(self._database, self.dataset_id),

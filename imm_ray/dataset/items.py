@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from imm_ray.dataset.by_file import SlotsByFile
+from imm_ray.dataset.by_key import SlotsByKey
 from imm_ray.dataset.ports import Slots
 from imm_ray.model import FileId, Vector, Vectors
 
@@ -33,7 +33,7 @@ class Item:
 
 
 class ItemTable:
-    """Ids, files and flags of items by slot: 45 bytes each.
+    """Ids, files and flags of items by slot, and slots by id and by file: 77 bytes an item.
 
     Slots are small numbers; those of removed items are given again once they are `release` d.
     """
@@ -46,7 +46,8 @@ class ItemTable:
         self.quality: NDArray[np.float32] = np.empty(0, np.float32)
         self._item: Uuids = np.empty((0, 2), np.uint64)
         self._file: Uuids = np.empty((0, 2), np.uint64)
-        self._by_file = SlotsByFile()
+        self._by_id = SlotsByKey()
+        self._by_file = SlotsByKey()
         self._free: list[int] = []
         self._next = 0
         self._count = 0
@@ -68,6 +69,7 @@ class ItemTable:
         self.quality[slots] = [item.quality for item in items]
         self.alive[slots] = True
         self.in_graph[slots] = False
+        self._by_id.add(_mixed(self._item[slots]), slots)
         self._by_file.add(_mixed(self._file[slots]), slots)
         self._count += len(items)
         return slots
@@ -92,18 +94,20 @@ class ItemTable:
         return mine
 
     def slot_of(self, item_id: str) -> int | None:
-        """Return the slot of an item; looks at all, for what a person asks."""
+        """Return the slot of an item."""
         found = self.slots_of([item_id])
         return int(found[0]) if len(found) else None
 
     def slots_of(self, item_ids: Iterable[str]) -> Slots:
-        """Return the slots of those items that are here, ascending; looks at all."""
+        """Return the slots of those items that are here, ascending."""
         wanted = _halves(filter(_is_uuid, item_ids))
-        maybe = np.flatnonzero(np.isin(self._item[:, 1], wanted[:, 1]))
-        maybe = maybe[self.alive[maybe]]
-        known = set(map(tuple, wanted.tolist()))
-        here = [half in known for half in map(tuple, self._item[maybe].tolist())]
-        return maybe[np.array(here, np.bool_)]
+        found = [
+            slot
+            for key, half in zip(_mixed(wanted).tolist(), wanted.tolist(), strict=True)
+            for slot in self._by_id.get(key)
+            if self.alive[slot] and self._item[slot].tolist() == half
+        ]
+        return np.unique(np.array(found, np.int64))
 
     def entries(self, slots: Slots, seqs: Sequence[int], vectors: Vectors) -> list[Item]:
         """Return items as they were added."""

@@ -1,6 +1,6 @@
 """What a run did to clusters, as events and retirements."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def events_of(
     assignment: Assignment,
     places: Places,
     *,
-    emptied: Sequence[int],
+    emptied: Collection[int],
     restored: set[int],
     item_ids: Callable[[Slots], list[str]],
 ) -> tuple[list[ClusterEvent], list[Retirement]]:

@@ -124,6 +124,11 @@ class Places:
                 members[number] = np.union1d(members.get(number, group.slots), group.slots)
         return Assignment(slots, was, becomes, born, members)
 
+    def differing(self, groups: Sequence[Group]) -> Slots:
+        """Return the items of the groups that are not just what one cluster is."""
+        found = self._differing([group for group in groups if len(group.slots)], set(), NOBODY)
+        return np.concatenate([np.empty(0, np.int64), *(group.slots for group in found)])
+
     def _differing(
         self, groups: Sequence[Group], protected: set[int], banned: Mapping[int, Set[int]]
     ) -> list[Group]:

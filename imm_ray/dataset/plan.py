@@ -85,9 +85,11 @@ class Draft:
             )
         ]
 
-    def clusters(self, assignment: Assignment, lost: set[int]) -> list[StatedCluster]:
-        """Return the clusters that win or lose items, or ``lost`` some to a delete."""
-        lost = lost & assignment.members.keys()
+    def clusters(
+        self, assignment: Assignment, lost: set[int], emptied: set[int]
+    ) -> list[StatedCluster]:
+        """Return the clusters that win or lose items, or ``lost`` some or all to a delete."""
+        lost = lost & (assignment.members.keys() | emptied)
         moved = assignment.slots[assignment.was != assignment.becomes]
         left = Counter(self._places.of(moved).tolist())
         return sorted(

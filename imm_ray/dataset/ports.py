@@ -109,7 +109,7 @@ class VectorIndex(Protocol):
 
 
 class Clusterer(Protocol):
-    """Keeps groups of items: `cluster.people` and `cluster.similar`."""
+    """Keeps groups of items: `cluster.figures` and `cluster.similar`."""
 
     @property
     def search_cosine(self) -> float:

@@ -15,6 +15,7 @@ from imm_ray.dataset.ports import Clock
 from imm_ray.model import (
     NO_TASK,
     ClusterEvent,
+    ClusterId,
     ClusterKind,
     Constraint,
     Task,
@@ -68,7 +69,17 @@ class Cause:
 
 
 class Publisher:
-    """Writes the runs of one dataset."""
+    """Writes the runs of one dataset.
+
+    Notes
+    -----
+    The ledger of a run is stored with its task. A run without one (edits, a consolidation, upkeep
+    when idle) has no row to keep it in: it is logged as ``run published``, what it did stays in the
+    lineage.
+
+    What a run costs follows what it changes: only its first one, or the one after a run that was
+    given up, looks at all rows for what others have left behind.
+    """
 
     def __init__(
         self, database: Database, lease: Lease, *, notices: tasks.Notices, clock: Clock
@@ -78,6 +89,10 @@ class Publisher:
         self._notices = notices
         self._clock = clock
         self._transactions = ShortTransactions(database)
+        self._settled: set[ClusterKind] = set()
+        """Kinds of which nothing is staged."""
+        self._suspects: dict[ClusterKind, set[ClusterId]] = {}
+        """Clusters of which no state may be left; unknown for a kind until its first run."""
 
     def publish(self, kind: ClusterKind, collection: Collection, plan: Plan, cause: Cause) -> bool:
         """Stage a plan and make it visible, with the end of its task and edits.
@@ -92,7 +107,7 @@ class Publisher:
         """
         planned = time.perf_counter()
         run = collection.at.run + 1
-        self._discard(kind, collection.at.run)
+        self._prepare(kind, collection.at.run)
         self._stage(kind, run, plan, cause.task)
         times = {
             **plan.milliseconds,
@@ -105,6 +120,7 @@ class Publisher:
                 return False
         if cause.task is None:
             _log.info("run published", kind=str(kind), run=run, milliseconds=times, **plan.ledger)
+        self._settled.add(kind)
         collection.settle(plan, loading.Progress(run=run, watermark=end.watermark))
         self._sweep(kind, run)
         return True
@@ -127,14 +143,22 @@ class Publisher:
             at=now,
         )
 
-    def _discard(self, kind: ClusterKind, visible: int) -> None:
-        self._transactions.commit(
-            lambda tx: staging.discard(tx, self._lease, kind, visible), until_done=True
-        )
+    def _prepare(self, kind: ClusterKind, visible: int) -> None:
+        """Undo what is staged of a run that never became visible."""
+        if kind not in self._settled:
+            self._transactions.commit(
+                lambda tx: staging.discard(tx, self._lease, kind, visible), until_done=True
+            )
+        self._settled.discard(kind)
+        if kind not in self._suspects:
+            with self._database.read() as tx:
+                found = staging.leftovers(tx, self._lease.dataset_id, kind, visible)
+            self._suspects[kind] = found
 
     def _stage(self, kind: ClusterKind, run: int, plan: Plan, task: Task | None) -> None:
         lease, now = self._lease, self._clock()
         commit = self._transactions.commit
+        self._suspects[kind].update(cluster.cluster_id for cluster in plan.clusters)
         for moves in _chunks(plan.moves):
             commit(partial(staging.stage_members, lease=lease, kind=kind, run=run, moves=moves))
         for back in _chunks(plan.restored):
@@ -177,6 +201,14 @@ class Publisher:
         self._transactions.commit(
             lambda tx: staging.sweep(tx, self._lease, kind, visible), until_done=True
         )
+        spared: set[ClusterId] = set()
+
+        def step(tx: Tx, part: Sequence[ClusterId]) -> None:
+            spared.update(staging.sweep_clusters(tx, self._lease, kind, visible, part))
+
+        for part in _chunks(sorted(self._suspects[kind])):
+            self._transactions.commit(partial(step, part=part))
+        self._suspects[kind] = spared
 
 
 def _without_answer(step: Callable[[Tx], object]) -> Callable[[Tx], None]:

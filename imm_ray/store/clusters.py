@@ -31,6 +31,7 @@ from imm_ray.model import (
     SimilarImageCluster,
 )
 from imm_ray.store import datasets, files, people, tables
+from imm_ray.store.columns import unindexed
 from imm_ray.store.database import Tx
 from imm_ray.store.filters import between, labelled
 
@@ -285,8 +286,8 @@ def _images(
             m.dataset_id == dataset_id,
             m.kind == ClusterKind.SIMILAR,
             m.cluster_id.in_(list(cluster_ids)),
-            m.from_run + 0 <= run,
-            m.to_run + 0 > run,
+            unindexed(m.from_run) <= run,
+            unindexed(m.to_run) > run,
         )
         .order_by(f.image_score.desc(), f.uri)
     )

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKeyConstraint,
     Table,
@@ -46,6 +47,15 @@ def count(name: str) -> Column[int]:
 def time(name: str, *, nullable: bool = False) -> Column[datetime]:
     """Return a column of an aware datetime."""
     return Column(name, UtcTime, nullable=nullable)
+
+
+def unindexed(column: Column[int]) -> ColumnElement[int]:
+    """Return a column of a number as a value by which no index is searched.
+
+    Without statistics SQLite prefers the indexes of runs to those of ids: given a few ids, it would
+    walk all rows of a dataset that a run can see.
+    """
+    return column + 0
 
 
 def of_dataset() -> ForeignKeyConstraint:

@@ -28,7 +28,7 @@ from imm_ray.model import (
     SourceStat,
 )
 from imm_ray.store import constraints, datasets, lineage, requests, searchable, tables
-from imm_ray.store.columns import readable
+from imm_ray.store.columns import readable, unindexed
 from imm_ray.store.database import Tx
 
 _IDS_AT_ONCE = 500
@@ -170,11 +170,11 @@ def leave_clusters(
     in is gone, with all that a client has said of it.
     """
     m, s = tables.membership, tables.cluster_state
-    where = [m.c.dataset_id == dataset_id]
     if kind_items is not None:
-        where += [m.c.kind == kind_items[0], m.c.item_id.in_(kind_items[1])]
+        of_kind, items = kind_items
+        where = [m.c.dataset_id == dataset_id, m.c.kind == of_kind, m.c.item_id.in_(items)]
     else:
-        where.append(m.c.file_id.in_(file_ids))
+        where = [m.c.file_id.in_(file_ids)]
     gone = tx.execute(select(m).where(*where)).all()
     tx.execute(sql_delete(m).where(*where))
     by_cluster = groupby(sorted(gone, key=_cluster_of), key=_cluster_of)
@@ -199,7 +199,7 @@ def _peopled(
         m.dataset_id == dataset_id,
         m.kind == kind,
         m.cluster_id.in_(cluster_ids),
-        m.to_run + 0 > run,  # a sum: SQLite would look for this first, and find all members
+        unindexed(m.to_run) > run,
     )
     return set(tx.scalars(query.distinct()))
 
@@ -214,7 +214,7 @@ def _bury(tx: Tx, dataset_id: DatasetId, kind: ClusterKind, cluster_ids: set[str
     c = tables.cluster
     tx.execute(
         update(c)
-        .where(c.c.dataset_id == dataset_id, c.c.kind == kind, c.c.cluster_id.in_(cluster_ids))
+        .where(c.c.cluster_id.in_(cluster_ids))  # unique; by dataset SQLite would walk them all
         .values(name="", custom_id="", custom_labels={}, has_labels=False, chosen_cover="")
     )
     lineage.forget(tx, dataset_id, cluster_ids)
@@ -233,8 +233,8 @@ def _shrink(tx: Tx, state: Any, members: Sequence[Any], now: datetime) -> None:
         m.c.dataset_id == state.dataset_id,
         m.c.kind == state.kind,
         m.c.cluster_id == state.cluster_id,
-        m.c.from_run <= state.from_run,
-        m.c.to_run > state.from_run,
+        unindexed(m.c.from_run) <= state.from_run,
+        unindexed(m.c.to_run) > state.from_run,
     )
     images = 0
     for file_id in {row.file_id for row in members}:

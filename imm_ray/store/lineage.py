@@ -101,9 +101,8 @@ def retire(
     heirs = {retirement.cluster_id: retirement.into for retirement in retirements}
     mine = (r.c.dataset_id == lease.dataset_id, r.c.kind == kind, r.c.cluster_id.in_(heirs))
     tx.execute(update(r).where(*mine, r.c.to_run == FOREVER).values(to_run=run))
-    known = select(c).where(
-        c.c.dataset_id == lease.dataset_id, c.c.kind == kind, c.c.cluster_id.in_(heirs)
-    )
+    # Ids are unique; a condition on the dataset would have SQLite walk all of its clusters.
+    known = select(c).where(c.c.cluster_id.in_(heirs))
     rows = [
         {
             **_described(row),
@@ -248,10 +247,10 @@ def forget(tx: Tx, dataset_id: DatasetId, cluster_ids: Iterable[str]) -> None:
     gone = set(cluster_ids)
     while gone:
         constraints.forget_clusters(tx, dataset_id, gone)
-        taken_in = and_(r.c.into_id.in_(gone), r.c.to_run == FOREVER)
-        mine = (r.c.dataset_id == dataset_id, or_(r.c.cluster_id.in_(gone), taken_in))
-        kept = set(tx.scalars(select(r.c.cluster_id).where(*mine)))
-        tx.execute(delete(r).where(*mine))
+        taken_in = (r.c.dataset_id == dataset_id, r.c.into_id.in_(gone), r.c.to_run == FOREVER)
+        kept = set(tx.scalars(select(r.c.cluster_id).where(*taken_in)))
+        tx.execute(delete(r).where(*taken_in))
+        tx.execute(delete(r).where(r.c.dataset_id == dataset_id, r.c.cluster_id.in_(gone)))
         gone = kept - gone
 
 

@@ -61,6 +61,22 @@ def memberships(
         yield row["item_id"], ClusterId(row["cluster_id"])
 
 
+def emptied(
+    database: Database, dataset_id: DatasetId, kind: ClusterKind, run: int
+) -> list[ClusterId]:
+    """Return the clusters whose last items were deleted and of whose end no run has told yet."""
+    s = tables.cluster_state.c
+    query = select(s.cluster_id).where(
+        s.dataset_id == dataset_id,
+        s.kind == kind,
+        s.from_run <= run,
+        s.to_run > run,
+        s.item_count <= 0,
+    )
+    with database.read() as tx:
+        return [ClusterId(cluster_id) for cluster_id in tx.scalars(query)]
+
+
 def named_clusters(database: Database, dataset_id: DatasetId) -> list[ClusterId]:
     """Return the figure clusters that have a name."""
     c = tables.cluster.c

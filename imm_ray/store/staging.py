@@ -11,7 +11,10 @@ Order of a run, each step its own transaction (or several, of at most `CHUNK` ro
    delete between 2 and 4 is counted.
 5. `lineage.retire` and `lineage.stage`: who is whose heir, and what happened.
 6. `publish`: the run becomes visible in the transaction that ends its task and its edits.
-7. `sweep` rows that no visible run needs any more.
+7. `sweep` rows that no visible run needs any more, and `sweep_clusters` that have no state left.
+
+Only what a run names can end with it, so 7 looks at that alone; `leftovers` finds what earlier
+owners have left behind.
 """
 
 from collections.abc import Sequence
@@ -19,7 +22,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Table, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Exists,
+    Table,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import (
@@ -35,6 +49,7 @@ from imm_ray.model import (
     TaskStatus,
 )
 from imm_ray.store import constraints, edits, lineage, tables, tasks
+from imm_ray.store.columns import unindexed
 from imm_ray.store.database import Tx
 from imm_ray.store.edits import SettledEdit
 from imm_ray.store.ownership import Lease, check
@@ -63,6 +78,7 @@ class StatedCluster:
 
     cluster_id: ClusterId
     cover_item: str
+    """'' if the run leaves it without items."""
     is_new: bool
 
 
@@ -88,7 +104,7 @@ class RunEnd:
 def discard(tx: Tx, lease: Lease, kind: ClusterKind, visible: int) -> bool:
     """Undo some rows staged beyond ``visible``; return whether there were any.
 
-    Rows of `cluster` itself stay: without a state nobody sees them, and `sweep` takes them.
+    Rows of `cluster` itself stay: without a state nobody sees them; `sweep_clusters` takes them.
     """
     check(tx, lease)
     m, s, r = tables.membership, tables.cluster_state, tables.retired_cluster
@@ -120,9 +136,7 @@ def stage_members(tx: Tx, lease: Lease, kind: ClusterKind, run: int, moves: Sequ
     m, f = tables.membership, tables.file
     mine = (m.c.dataset_id == lease.dataset_id, m.c.kind == kind)
     moved = [move.item_id for move in moves]
-    tx.execute(
-        update(m).where(*mine, m.c.item_id.in_(moved), m.c.to_run == FOREVER).values(to_run=run)
-    )
+    tx.execute(update(m).where(*mine, m.c.item_id.in_(moved), _is_open(m)).values(to_run=run))
     alive = set(
         tx.scalars(select(f.c.file_id).where(f.c.file_id.in_({move.file_id for move in moves})))
     )
@@ -152,7 +166,11 @@ def stage_states(
     clusters: Sequence[StatedCluster],
     now: datetime,
 ) -> None:
-    """Stage the counts of clusters that the run makes, changes or (no member left) dissolves."""
+    """Stage the counts of clusters that the run makes, changes or (no member left) dissolves.
+
+    A cluster whose items were all deleted since the run was planned gets an empty state: nobody
+    sees it, and a later run finds it and tells of its end (`loading.emptied`).
+    """
     check(tx, lease)
     c, s = tables.cluster, tables.cluster_state
     fresh = [cluster for cluster in clusters if cluster.is_new]
@@ -161,9 +179,7 @@ def stage_states(
         tx.execute(insert(c), rows)
     ids = [cluster.cluster_id for cluster in clusters]
     mine = (s.c.dataset_id == lease.dataset_id, s.c.kind == kind)
-    tx.execute(
-        update(s).where(*mine, s.c.cluster_id.in_(ids), s.c.to_run == FOREVER).values(to_run=run)
-    )
+    tx.execute(update(s).where(*mine, s.c.cluster_id.in_(ids), _is_open(s)).values(to_run=run))
     counts = _counts(tx, lease.dataset_id, kind, ids)
     covers = {
         cluster.cluster_id: _living_cover(tx, lease.dataset_id, kind, cluster)
@@ -177,13 +193,13 @@ def stage_states(
             "cluster_id": cluster.cluster_id,
             "from_run": run,
             "to_run": FOREVER,
-            "item_count": counts[cluster.cluster_id][0],
-            "image_count": counts[cluster.cluster_id][1],
+            "item_count": counts.get(cluster.cluster_id, (0, 0))[0],
+            "image_count": counts.get(cluster.cluster_id, (0, 0))[1],
             "cover_item": covers.get(cluster.cluster_id, ""),
             "updated_at": now,
         }
         for cluster in clusters
-        if cluster.cluster_id in counts
+        if cluster.cluster_id in counts or cluster.cover_item
     ]
     if states:
         tx.execute(insert(s), states)
@@ -246,44 +262,74 @@ def _end_task_of(
 
 
 def sweep(tx: Tx, lease: Lease, kind: ClusterKind, visible: int) -> bool:
-    """Delete some rows that ended before ``visible``; return whether there were any."""
+    """Delete some places and states that ended before ``visible``; return whether any did."""
     check(tx, lease)
+    m, s = tables.membership, tables.cluster_state
     swept = 0
-    m, s, r = tables.membership, tables.cluster_state, tables.retired_cluster
-    for table, key, useless in (
-        (m, m.c.item_id, m.c.to_run <= visible),
-        (s, s.c.cluster_id, s.c.to_run <= visible),
-        (s, s.c.cluster_id, s.c.item_count <= 0),
-        (r, r.c.cluster_id, r.c.to_run <= visible),
-    ):
+    for table, key in ((m, m.c.item_id), (s, s.c.cluster_id)):
         mine = [table.c.dataset_id == lease.dataset_id, table.c.kind == kind]
-        swept += _delete_some(tx, table, key, [*mine, useless])
-    if swept:
-        return True
-    return _sweep_clusters(tx, lease.dataset_id, kind) > 0
+        swept += _delete_some(tx, table, key, [*mine, table.c.to_run <= visible])
+    return swept > 0
 
 
-def _sweep_clusters(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> int:
-    """Delete clusters of which no state is left, unless an edit that waits names them.
+def leftovers(tx: Tx, dataset_id: DatasetId, kind: ClusterKind, visible: int) -> set[ClusterId]:
+    """Return the clusters that `sweep_clusters` may have to look at; looks at all.
+
+    A run that was given up has made some; of others an owner died before it could sweep them.
+    """
+    c, r = tables.cluster.c, tables.retired_cluster.c
+    stateless = select(c.cluster_id).where(
+        c.dataset_id == dataset_id, c.kind == kind, ~_has_state(dataset_id, kind, visible)
+    )
+    ended = select(r.cluster_id).where(
+        r.dataset_id == dataset_id, r.kind == kind, r.to_run <= visible
+    )
+    return {ClusterId(i) for query in (stateless, ended) for i in tx.scalars(query)}
+
+
+def sweep_clusters(
+    tx: Tx, lease: Lease, kind: ClusterKind, visible: int, cluster_ids: Sequence[ClusterId]
+) -> set[ClusterId]:
+    """Delete those clusters of which no state is left, unless an edit that waits names them.
 
     What a retired one needs to be restored stays; of others, whose last item was deleted, nothing.
+    Return those that an edit has spared: they are to be looked at again.
     """
-    c, s, r = tables.cluster, tables.cluster_state, tables.retired_cluster
-    has_state = select(s.c.cluster_id).where(
-        s.c.dataset_id == dataset_id, s.c.kind == kind, s.c.cluster_id == c.c.cluster_id
-    )
+    check(tx, lease)
+    c, r = tables.cluster, tables.retired_cluster
+    retired_here = (r.c.dataset_id == lease.dataset_id, r.c.cluster_id.in_(cluster_ids))
+    tx.execute(delete(r).where(*retired_here, r.c.kind == kind, r.c.to_run <= visible))
+    # Ids are unique; a condition on the dataset would have SQLite walk all of its clusters.
     stateless = select(c.c.cluster_id).where(
-        c.c.dataset_id == dataset_id, c.c.kind == kind, ~has_state.exists()
+        c.c.cluster_id.in_(cluster_ids), ~_has_state(lease.dataset_id, kind, visible)
     )
-    if tx.scalar(stateless.limit(1)) is None:
-        return 0
-    named = edits.mentioned(tx, dataset_id)
-    found = tx.scalars(stateless.limit(CHUNK + len(named))).all()
-    named |= edits.mentioned(tx, dataset_id)  # a split makes its cluster together with its edit
-    gone = [cluster_id for cluster_id in found if cluster_id not in named][:CHUNK]
-    retired = set(tx.scalars(select(r.c.cluster_id).where(r.c.cluster_id.in_(gone))))
-    lineage.forget(tx, dataset_id, set(gone) - retired)
-    return tx.execute(delete(c).where(c.c.cluster_id.in_(gone))).rowcount
+    found = set(map(ClusterId, tx.scalars(stateless)))
+    if not found:
+        return found
+    # Asked afterwards: a split makes its cluster together with its edit.
+    spared = found & edits.mentioned(tx, lease.dataset_id)
+    gone = found - spared
+    retired = set(map(ClusterId, tx.scalars(select(r.c.cluster_id).where(*retired_here))))
+    lineage.forget(tx, lease.dataset_id, gone - retired)
+    tx.execute(delete(c).where(c.c.cluster_id.in_(gone)))
+    return spared
+
+
+def _has_state(dataset_id: DatasetId, kind: ClusterKind, visible: int) -> Exists:
+    """Return the condition that a cluster of the query has a state that has not ended."""
+    s = tables.cluster_state.c
+    return exists().where(
+        s.dataset_id == dataset_id,
+        s.kind == kind,
+        s.cluster_id == tables.cluster.c.cluster_id,
+        unindexed(s.to_run) > visible,
+    )
+
+
+def _is_open(table: Table) -> ColumnElement[bool]:
+    """Return the condition that a row does not end with any run."""
+    condition: ColumnElement[bool] = unindexed(table.c.to_run) == FOREVER
+    return condition
 
 
 def _new_row(
@@ -308,7 +354,7 @@ def _living_cover(tx: Tx, dataset_id: DatasetId, kind: ClusterKind, cluster: Sta
             m.dataset_id == dataset_id,
             m.kind == kind,
             m.cluster_id == cluster.cluster_id,
-            m.to_run == FOREVER,
+            _is_open(tables.membership),
         )
     )
     if tx.scalar(members.where(m.item_id == cluster.cover_item)) is not None:
@@ -326,7 +372,7 @@ def _counts(
             m.dataset_id == dataset_id,
             m.kind == kind,
             m.cluster_id.in_(list(ids)),
-            m.to_run == FOREVER,
+            _is_open(tables.membership),
         )
         .group_by(m.cluster_id)
     )

@@ -15,7 +15,7 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy import select
 
-from imm_ray.cluster.figures import EXACT_ITEMS
+from imm_ray.cluster.base_clusterer import EXACT_ITEMS
 from imm_ray.cluster.fixed import quantise
 from imm_ray.model import (
     NO_CLUSTER,

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from imm_ray.cluster.duplicates import Duplicates
+from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.fixed import fixed_of, to_fixed
 from imm_ray.cluster.limits import FigureLimits
-from imm_ray.cluster.people import FigureClusterer
 from imm_ray.cluster.similar import SimilarClusterer
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.items import Item

@@ -65,8 +65,6 @@ class Calibration(BaseModel):
     """How much a mean link may move when half of a person's faces are missing."""
     same_photo: float = math.inf
     """From here on two faces of one photo may be one person (a mirror, a collage)."""
-    duplicate: float
-    """From here on two are one picture, saved again."""
     second_pass: SecondPass | None = None
     """None: clusters are what average link makes of them."""
 
@@ -77,19 +75,17 @@ class Calibration(BaseModel):
                 f"different_mean {self.different_mean} is not below same_mean {self.same_mean}: "
                 "such a model can not tell the two apart"
             )
-        if self.threshold > min(self.same_photo, self.duplicate):
+        if self.threshold > self.same_photo:
             raise ValueError(
-                f"the threshold {self.threshold} is above same_photo {self.same_photo} or "
-                f"duplicate {self.duplicate}: both limits can only be stricter"
+                f"the threshold {self.threshold} is above same_photo {self.same_photo}: the limit "
+                "for one photo can only be stricter"
             )
         return self
 
     def scaled(self, cosine: float) -> float:
         """Return a cosine on the common scale: 0 like strangers, 1 like two pictures of the same.
 
-        >>> calibration = Calibration(
-        ...     different_mean=0.5, same_mean=1.0, threshold=0.6, duplicate=0.9
-        ... )
+        >>> calibration = Calibration(different_mean=0.5, same_mean=1.0, threshold=0.6)
         >>> calibration.scaled(0.75), calibration.cosine(0.6)
         (0.5, 0.8)
         """

@@ -183,7 +183,7 @@ def test_a_calibration_is_found_that_tells_people_apart() -> None:
     assert abs(calibration.different_mean) < 0.05
     assert calibration.same_mean == pytest.approx(0.64, abs=0.02)
     assert calibration.threshold < calibration.same_photo < calibration.scaled(0.97)
-    assert calibration.cosine(calibration.duplicate) == pytest.approx(0.99, abs=0.01)
+    assert derived.evidence["saved_again_1_percent"] == pytest.approx(0.99, abs=0.01)
     assert 0 < calibration.margin < 0.3
     assert derived.evidence["pairs_same"] == 20 * 15
     assert derived.evidence["pairs_different"] == 120 * 119 // 2 - 20 * 15
@@ -399,6 +399,14 @@ def test_a_store_gives_negatives_of_photos_and_positives_of_similar_ones(store: 
     assert len(evidence.negatives) == 60 * 21
     assert len(evidence.positives) == 7
     assert evidence.positives == pytest.approx(1, abs=2e-3)
+
+
+def test_pictures_are_not_calibrated_without_labels(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--store", f"sqlite:///{store}", "--dataset", "p/d", "--kind", "image"])
+    assert "use --labelled with --kind image" in capsys.readouterr().err
 
 
 def test_the_command_reads_a_store(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

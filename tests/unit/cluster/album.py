@@ -8,14 +8,14 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from imm_ray.cluster.base_clusterer import BaseClusterer, Changed
 from imm_ray.cluster.content import content_keys
-from imm_ray.cluster.figures import BaseClusterer, Changed
+from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.fixed import FixedVectors, quantise, search_cosine
 from imm_ray.cluster.graph import Slots
 from imm_ray.cluster.limits import FigureLimits
 from imm_ray.cluster.lists import RatedPairs
 from imm_ray.cluster.newcomers import Newcomers
-from imm_ray.cluster.people import FigureClusterer
 from imm_ray.cluster.photos import ALONE
 from imm_ray.cluster.run import Group, Run
 from imm_ray.cluster.similar import SimilarClusterer

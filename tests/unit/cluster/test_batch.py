@@ -8,7 +8,7 @@ from imm_ray.cluster.batch import cluster_figures
 from imm_ray.model import Vectors
 from tests.unit.cluster.album import Found, PeopleAlbum, Pool
 from tests.unit.cluster.sample import grouped, pools
-from tests.unit.cluster.test_people import LIMITS
+from tests.unit.cluster.test_figures import LIMITS
 
 COUNT = 30
 

@@ -11,7 +11,7 @@ from imm_ray.cluster.overlay import Overlay
 from imm_ray.model import Vectors
 from tests.unit.cluster.album import LARGE, BaseAlbum, Pool
 from tests.unit.cluster.sample import at_angles, figure_limits, pools
-from tests.unit.cluster.test_figures import Step, claim, photos, steps
+from tests.unit.cluster.test_base_clusterer import Step, claim, photos, steps
 
 A, B = frozenset([0, 1]), frozenset([2, 3])
 PAIR = at_angles(0, 20, 70, 85)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 
+from imm_ray.cluster.base_clusterer import EXACT_ITEMS
 from imm_ray.cluster.duplicates import Duplicates
-from imm_ray.cluster.figures import EXACT_ITEMS
+from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.fixed import fixed_of, to_fixed
 from imm_ray.cluster.limits import FigureLimits
-from imm_ray.cluster.people import FigureClusterer
 from imm_ray.cluster.similar import SimilarClusterer
 from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection

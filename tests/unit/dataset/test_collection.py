@@ -177,7 +177,7 @@ def vectors_of(owner: Owner) -> list[Vector]:
     return [a.vector for a in analyses if a is not None and a.vector is not None]
 
 
-@pytest.mark.parametrize("step", range(1, 5))
+@pytest.mark.parametrize("step", range(1, 4))
 def test_the_cover_is_a_member_when_one_that_is_covered_later_leaves(
     tmp_path: Path, step: int
 ) -> None:

@@ -6,8 +6,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from imm_ray.dataset import by_file
-from imm_ray.dataset.by_file import SlotsByFile
+from imm_ray.dataset import by_key
+from imm_ray.dataset.by_key import SlotsByKey
 from imm_ray.dataset.items import Item, ItemTable
 from imm_ray.dataset.ports import Slots
 from imm_ray.model import FileId, Vector
@@ -100,8 +100,8 @@ def test_entries_are_items_as_they_were_added() -> None:
 
 
 def test_files_are_found_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_file, "_FEWEST", 3)
-    found, expected = SlotsByFile(), dict[int, list[int]]()
+    monkeypatch.setattr(by_key, "_FEWEST", 3)
+    found, expected = SlotsByKey(), dict[int, list[int]]()
     random = Random(0)
     for start in range(0, 60, 4):
         keys = [random.randrange(2**62, 2**62 + 9) * 2 + 1 for _ in range(4)]
@@ -116,8 +116,8 @@ def test_files_are_found_however_many_there_are(monkeypatch: pytest.MonkeyPatch)
 def test_a_slot_that_is_used_again_is_found_under_its_latest_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(by_file, "_FEWEST", 1)
-    found = SlotsByFile()
+    monkeypatch.setattr(by_key, "_FEWEST", 1)
+    found = SlotsByKey()
     found.add(np.array([7, 7], np.uint64), slots(0, 1))
     found.add(np.array([9, 9], np.uint64), slots(1, 2))
     assert found.get(7) == [0]

@@ -187,8 +187,12 @@ class Album:
             known = set(tx.scalars(select(tables.cluster.c.cluster_id)))
             staging.stage_members(tx, lease, FIGURE, run, moves)
             touched = {*groups, *(retired or {}), *self._left(tx, [m.item_id for m in moves], run)}
+            touched |= self._emptied(tx)
+            peopled = self._peopled(tx)
             stated = [
-                staging.StatedCluster(ClusterId(i), "whoever is best", i not in known)
+                staging.StatedCluster(
+                    ClusterId(i), "whoever is best" if i in peopled else "", i not in known
+                )
                 for i in sorted(touched - {NO_CLUSTER})
             ]
             staging.stage_states(tx, lease, FIGURE, run, stated, now)
@@ -200,6 +204,16 @@ class Album:
         """Return the clusters that items leave with a run."""
         m = tables.membership.c
         return set(tx.scalars(select(m.cluster_id).where(m.item_id.in_(item_ids), m.to_run == run)))
+
+    def _emptied(self, tx: Tx) -> set[str]:
+        """Return the clusters whose last figures were deleted."""
+        s = tables.cluster_state.c
+        return set(tx.scalars(select(s.cluster_id).where(s.item_count <= 0)))
+
+    def _peopled(self, tx: Tx) -> set[str]:
+        """Return the clusters that have figures when all that is staged is visible."""
+        m = tables.membership.c
+        return set(tx.scalars(select(m.cluster_id).where(m.to_run == tables.FOREVER)))
 
     def publish(self, run: int, **end: Any) -> bool:
         """Publish a staged run; what ``end`` does not say is as if nothing had come meanwhile."""
@@ -218,6 +232,9 @@ class Album:
         while left:
             with self.database.write() as tx:
                 left = staging.sweep(tx, self.lease, FIGURE, visible)
+        with self.database.write() as tx:
+            suspects = staging.leftovers(tx, self.dataset_id, FIGURE, visible)
+            staging.sweep_clusters(tx, self.lease, FIGURE, visible, sorted(suspects))
 
     def run(
         self,

@@ -1,4 +1,4 @@
-"""Which items a file has, in 16 bytes an item."""
+"""Which slots belong to an id, in 16 bytes a slot."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,12 @@ from imm_ray.dataset.ports import Slots
 _FEWEST = 4096
 
 
-class SlotsByFile:
-    """Slots by a 64-bit key of their file: a sorted array, and a dictionary of the latest.
+class SlotsByKey:
+    """Slots by 64 bits of an id (their item's, their file's): a sorted array, and the latest.
 
     The latest enter the array when they are an eighth of it, so an addition costs O(log n) on
-    average. Removed slots are not taken out; the caller knows who is alive, and a slot that is used
-    again is found under both keys.
+    average. Removed slots are not taken out: the caller knows who is alive, and a slot that is used
+    again may be found under both keys.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class SlotsByFile:
         self._latest_count = 0
 
     def add(self, keys: NDArray[np.uint64], slots: Slots) -> None:
-        """Add slots under the keys of their files."""
+        """Add slots under their keys."""
         for key, slot in zip(keys.tolist(), slots.tolist(), strict=True):
             self._latest.setdefault(key, []).append(slot)
         self._latest_count += len(slots)
@@ -40,7 +40,7 @@ class SlotsByFile:
         keys = np.array([k for k, slots in self._latest.items() for _ in slots], np.uint64)
         slots = np.array([s for slots in self._latest.values() for s in slots], np.int64)
         keys, slots = np.concatenate((self._keys, keys)), np.concatenate((self._slots, slots))
-        # A slot stands under the key of its latest file only.
+        # A slot stands under its latest key only.
         _, last = np.unique(slots[::-1], return_index=True)
         keys, slots = keys[::-1][last], slots[::-1][last]
         order = np.argsort(keys, kind="stable")
