@@ -14,15 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
-
 from benchmarks.result import report
 from benchmarks.serving import own
 from benchmarks.serving.load import send
 from benchmarks.serving.requests import KINDS, LONG, on_the_wire
 from benchmarks.serving.store import fill
 from imm_ray.runtime.port import take_port
-from tests.ray.server import ServerProcess
+from tests.ray.server import ServerProcess, wait_until_steady
 
 CLIENTS = (1, 8, 32)
 HAPROXY = {
@@ -34,7 +32,6 @@ INGRESSES = {"plain": {"RAY_SERVE_ENABLE_HA_PROXY": "0"}, "haproxy": HAPROXY}
 """Ways in, and what Ray must find in its environment when it starts."""
 
 _LIMITS = {"limits": {"max_pending_per_dataset": 10**8, "max_pending_per_account": 10**9}}
-_READY_S, _PAUSE_S, _IN_A_ROW = 30.0, 0.1, 5
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -101,30 +98,12 @@ def _serve(ingress: str, data: Path, number: int) -> None:
 
 def _measure(server: str, address: str, number: int) -> None:
     for kind in KINDS:
-        _wait_for(address)
+        wait_until_steady(address)
         send(address, on_the_wire(kind, address, 5), 1)
         for clients in CLIENTS:
             wanted = max(int(number * kind.share), 2 * clients)
             load = send(address, on_the_wire(kind, address, wanted), clients)
             report("serving", server=server, action=kind.action, clients=clients, **load.figures())
-
-
-def _wait_for(address: str) -> None:
-    """Return when answers come one after the other; HAProxy begins anew as replicas arrive."""
-    deadline = time.monotonic() + _READY_S
-    in_a_row = 0
-    while in_a_row < _IN_A_ROW:
-        in_a_row = in_a_row + 1 if _answers(address) else 0
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{address} did not answer within {_READY_S:g} s")
-        time.sleep(_PAUSE_S)
-
-
-def _answers(address: str) -> bool:
-    try:
-        return httpx.get(f"http://{address}/healthz").status_code < 500
-    except httpx.TransportError:
-        return False
 
 
 @contextmanager

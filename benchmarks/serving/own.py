@@ -41,12 +41,12 @@ def measure(data: Path, number: int) -> None:
         rig.clock.now = None
         for kind in KINDS:
             wanted = max(int(number * kind.share), 10)
-            _calls(rig, kind, 5)
+            calls(rig, kind, 5)
             begun = time.process_time()
-            total = _calls(rig, kind, wanted)
+            total = calls(rig, kind, wanted)
             cpu_ms = (time.process_time() - begun) * 1000
-            with _timed() as spent:
-                _calls(rig, kind, wanted)
+            with timed() as spent:
+                calls(rig, kind, wanted)
             report(
                 "serving own share",
                 action=kind.action,
@@ -58,7 +58,7 @@ def measure(data: Path, number: int) -> None:
             )
 
 
-def _calls(rig: Rig, kind: Kind, number: int) -> list[float]:
+def calls(rig: Rig, kind: Kind, number: int) -> list[float]:
     """Return the milliseconds of each call."""
 
     async def call() -> list[float]:
@@ -76,7 +76,7 @@ def _calls(rig: Rig, kind: Kind, number: int) -> list[float]:
 
 
 @contextmanager
-def _timed() -> Iterator[dict[str, float]]:
+def timed() -> Iterator[dict[str, float]]:
     """Yield the milliseconds that each stage has taken in all; stages that are not there are not.
 
     A stage runs in one thread at a time here, for there is one request at a time.
@@ -87,8 +87,8 @@ def _timed() -> Iterator[dict[str, float]]:
             owner = _owner(module, name)
             if owner is not None:
                 attribute = name.rpartition(".")[2]
-                timed = _timing(getattr(owner, attribute), stage, spent)
-                stack.enter_context(patch.object(owner, attribute, timed))
+                wrapped = _timing(getattr(owner, attribute), stage, spent)
+                stack.enter_context(patch.object(owner, attribute, wrapped))
         yield spent
 
 

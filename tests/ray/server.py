@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import httpx
 import psutil
 from alibabacloud_imm20200930 import models
 from alibabacloud_imm20200930.client import Client
@@ -22,6 +23,25 @@ READY = "imm-ray ready at http://"
 START_S = 60.0
 TASK_S = 240.0
 POLL_S = 0.1
+IN_A_ROW = 5
+
+
+def wait_until_steady(address: str) -> None:
+    """Return when answers come one after the other: HAProxy begins anew as replicas arrive."""
+    deadline = time.monotonic() + START_S
+    in_a_row = 0
+    while in_a_row < IN_A_ROW:
+        in_a_row = in_a_row + 1 if _answers(address) else 0
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{address} did not answer within {START_S:g} s")
+        time.sleep(POLL_S)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"http://{address}/healthz").status_code < 500
+    except httpx.TransportError:
+        return False
 
 
 class ServerProcess:
