@@ -19,6 +19,7 @@ KNOWN: Mapping[str, Any] = {
     "URIs": [URI],
     "File": {"URI": URI},
     "Files": [{"URI": URI}],
+    "Source": {"URI1": URI, "URI2": "oss://b/2.jpg"},
     "Sources": [{"URI": URI}],
     "TaskType": "FaceClustering",
     "FigureCluster": {"ObjectId": CLUSTER, "Name": "x"},
@@ -29,7 +30,14 @@ KNOWN: Mapping[str, Any] = {
     "Query": "x",
     "AcceptLanguage": "en-US",
 }
-_ALSO: Mapping[str, tuple[str, ...]] = {"CreateFigureClustersMergingTask": ("From", "To")}
+_ALSO: Mapping[str, tuple[str, ...]] = {
+    "CompareImageFaces": ("Source",),
+    "CreateFigureClustersMergingTask": ("From", "To"),
+    "DetectImageFaces": ("SourceURI",),
+    "DetectImageScore": ("SourceURI",),
+    "SearchImageFigureCluster": ("SourceURI",),
+    "SemanticQuery": ("Query",),
+}
 """Optional parameters without which an action refuses its work."""
 _GUESSES: tuple[Any, ...] = (
     "x",

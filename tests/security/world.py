@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from imm_ray.api.rpc import HttpRequest
 from imm_ray.api.signature import sign
 from imm_ray.store import tables
+from tests.security.ports import PORTS
 from tests.wire.rig import HOST, Rig
 
 URIS = [f"oss://b/{number}.jpg" for number in range(1, 4)]
@@ -25,6 +26,8 @@ def user(name: str, **more: Any) -> dict[str, Any]:
 
 class World(Rig):
     """``p``/``d`` of the owner's account has files, clusters of both kinds and tasks."""
+
+    ports = PORTS
 
     def __init__(
         self, folder: Path, *, users: Sequence[Mapping[str, Any]] = (), **overrides: Any

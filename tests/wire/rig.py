@@ -14,6 +14,7 @@ import numpy as np
 
 from imm_ray.api.keyring import KeyRing
 from imm_ray.api.notification import NotificationBuilder
+from imm_ray.api.ports import Ports
 from imm_ray.api.rpc import HttpRequest
 from imm_ray.api.service import ImmService, Response
 from imm_ray.api.signature import sign
@@ -67,6 +68,9 @@ class Clock:
 class Rig:
     """A service with its database, writers and clock; records which datasets were rung."""
 
+    ports: Ports | None = None
+    """Without them, actions that ask models and owners are refused."""
+
     def __init__(self, folder: Path, **overrides: Any) -> None:
         topics = {"topic1": "/dev/null", "topic2": "/dev/null"}
         self.settings: Settings = load_settings(
@@ -102,6 +106,7 @@ class Rig:
             secret=b"the server's secret",
             clock=self.clock,
             ring=self.rung.append,
+            ports=self.ports,
         )
         self._stack.callback(service.close)
         return service
