@@ -25,7 +25,7 @@ from imm_ray.model import (
     SourceStat,
     Vector,
 )
-from imm_ray.store import constraints, datasets, files, requests, searchable, tables
+from imm_ray.store import constraints, datasets, departures, requests, searchable, tables
 from imm_ray.store.database import Tx
 from imm_ray.store.ownership import Lease, check
 
@@ -231,10 +231,10 @@ def _replace_items(
     gone = [row.figure_id for row in old if row.figure_id not in ids]
     if gone:
         constraints.forget_items(tx, dataset_id, gone)
-        files.leave_clusters(tx, dataset_id, now, kind_items=(ClusterKind.FIGURE, gone))
+        departures.leave_clusters(tx, dataset_id, now, kind_items=(ClusterKind.FIGURE, gone))
     if file.known is not None:
         here = (ClusterKind.SIMILAR, [file.file_id])
-        files.leave_clusters(tx, dataset_id, now, kind_items=here)
+        departures.leave_clusters(tx, dataset_id, now, kind_items=here)
     tx.execute(delete(g).where(g.c.file_id == file.file_id))
     if old or file.known is not None:
         datasets.disturb(tx, dataset_id, seq)
