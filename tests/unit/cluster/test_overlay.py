@@ -65,10 +65,10 @@ class Persons:
         return self.overlay.update(self.album.changed, claimed - {-1})
 
     def of(self) -> set[frozenset[frozenset[int]]]:
-        """The persons, as sets of base clusters."""
+        """The persons, as sets of base clusters; those that have emptied since the update aside."""
         clusters = self.album.clusters()
         return {
-            frozenset(clusters[number] for number in person)
+            frozenset(clusters[number] for number in person if number in clusters)
             for person in self.overlay.persons(clusters)
         }
 
