@@ -185,6 +185,12 @@ class Limits(_Section):
     request_timeout_s: float = Field(
         9.0, gt=0, description="an answer that takes longer is ServiceUnavailable; SDKs wait 10 s"
     )
+    queries_at_once: int = Field(
+        4, ge=1, description="queries of one account that run together in one ingress replica"
+    )
+    queries_waiting: int = Field(
+        64, ge=0, description="queries of one account that wait for these; more are Throttling.User"
+    )
     thumbnail_cache_bytes: int = Field(
         268_435_456, ge=0, description="disk for thumbnails in the data folder; 0 keeps none"
     )

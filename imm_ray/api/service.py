@@ -6,8 +6,9 @@ the key, the nonce, the policies of the caller, the parameters, the resources. W
 action on a resource therefore never learns whether it exists.
 
 A request that is throttled for its rate has no effect and leaves no nonce. One that takes longer
-than ``limits.request_timeout_s`` is answered ServiceUnavailable; a write may still be committed
-then, as with any time-out.
+than ``limits.request_timeout_s`` is answered ServiceUnavailable: a read is stopped then, a write
+may still be committed, as with any time-out. Reads that may look at all of a dataset take turns, a
+few of each account at once, on threads that nothing else needs.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from time import monotonic
 from typing import Any, TypeVar
 
 from imm_ray.api.actions.registry import ACTIONS, Action, Write
@@ -33,6 +35,7 @@ from imm_ray.api.ports import Ports
 from imm_ray.api.rate import RateLimit
 from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
 from imm_ray.api.signature import verify
+from imm_ray.api.turns import Turns
 from imm_ray.errors import (
     ImmError,
     InvalidApi,
@@ -55,6 +58,7 @@ T = TypeVar("T")
 
 _CONTENT_TYPE = "application/json;charset=utf-8"
 _THREADS = 16
+_VERIFYING_THREADS = 4  # of their own: a request must learn at once that it is refused
 _MAX_HOST = 255
 _MAX_MESSAGE = 2000
 _ASK_S = 8.5  # the SDKs wait 10 s
@@ -136,6 +140,8 @@ class ImmService:
         )
         self._ask_s = ask_s
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="imm-ray-api")
+        self._verifiers = ThreadPoolExecutor(_VERIFYING_THREADS, thread_name_prefix="imm-ray-auth")
+        self._turns = Turns(limits.queries_at_once, limits.queries_waiting)
 
     async def handle(self, http: HttpRequest) -> Response:
         """Return the answer to ``http``; whatever happens it is IMM's JSON."""
@@ -166,10 +172,13 @@ class ImmService:
 
     def close(self) -> None:
         """Finish the reads that are under way. The database and the writers stay open."""
+        self._turns.close()
         self._threads.shutdown()
+        self._verifiers.shutdown()
 
     async def _answer(self, http: HttpRequest, request_id: str) -> Mapping[str, Any] | Raw:
-        verified = await self._in_thread(lambda: self._verify(http, request_id))
+        deadline = monotonic() + self._settings.limits.request_timeout_s
+        verified = await _on(self._verifiers, lambda: self._verify(http, request_id))
         if verified.denied is not None:
             await self._remember(verified)
             raise verified.denied
@@ -179,11 +188,16 @@ class ImmService:
                 self._ring(dataset_id)
             return written.body
         await self._remember(verified)
-        read = await self._in_thread(lambda: self._read(verified))
+        read = await self._read(verified, deadline)
         return read.body if read.ask is None else await self._asked(read.ask)
 
     async def _asked(self, ask: Ask) -> Mapping[str, Any] | Raw:
-        asking = Asking(self._database, self._surroundings.ports, self._in_thread)
+        asking = Asking(
+            self._database,
+            self._surroundings.ports,
+            self._in_thread,
+            deadline=monotonic() + self._ask_s,
+        )
         try:
             async with asyncio.timeout(self._ask_s):
                 return await ask(asking)
@@ -219,9 +233,16 @@ class ImmService:
         )
         return _Verified(action, call, identity, _prepared(action, parameters), denied)
 
-    def _read(self, verified: _Verified) -> Written:
-        with self._database.read() as tx:
-            return verified.run(tx, verified.call)
+    async def _read(self, verified: _Verified, deadline: float) -> Written:
+        """Run a read until ``deadline``; beyond it the database stops, and its thread is free."""
+
+        def run() -> Written:
+            with self._database.read(deadline=deadline) as tx:
+                return verified.run(tx, verified.call)
+
+        if verified.action.scans:
+            return await asyncio.wrap_future(self._turns.submit(verified.call.account, run))
+        return await self._in_thread(run)
 
     async def _write(self, verified: _Verified) -> Written:
         """Run a write and its nonce in one transaction.
@@ -259,7 +280,11 @@ class ImmService:
             nonces.remember(tx, identity.access_key_id, identity.nonce, verified.call.now)
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        return await _on(self._threads, run)
+
+
+async def _on(threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
 
 
 async def _result(future: "Future[T]") -> T:
