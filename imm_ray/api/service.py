@@ -5,7 +5,9 @@ The order of checks is the gateway's: the request's form, the version, the actio
 the key, the nonce, the policies of the caller, the parameters, the resources. Who is not allowed an
 action on a resource therefore never learns whether it exists.
 
-A request that is throttled for its rate has no effect and leaves no nonce. One that takes longer
+A request that is throttled for its rate has no effect, but its nonce is used up: who has caught it
+can not send it again when it would pass. A nonce that nobody waits for is recorded as soon as the
+database lets. A request that takes longer
 than ``limits.request_timeout_s`` is answered ServiceUnavailable: a read is stopped then, a write
 may still be committed, as with any time-out. Reads that may look at all of a dataset take turns, a
 few of each account at once, on threads that nothing else needs.
@@ -13,8 +15,9 @@ few of each account at once, on threads that nothing else needs.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -212,7 +215,8 @@ class ImmService:
         action = _find_action(request)
         now = self._clock()
         identity = verify(request, self._keys, now=now) if self._signed else NOBODY_ASKED
-        self._key_rate.take(identity.access_key_id, "an access key")
+        with self._noting(identity, now):
+            self._key_rate.take(identity.access_key_id, "an access key")
         parameters = request.business_parameters
         denied = self._gate.refusal(
             request,
@@ -222,7 +226,8 @@ class ImmService:
             now=now,
         )
         if denied is None and (project := parameters.get("ProjectName")):
-            self._project_rate.take(f"{identity.account} {project}", "the clients of a project")
+            with self._noting(identity, now):
+                self._project_rate.take(f"{identity.account} {project}", "the clients of a project")
         call = Call(
             action=request.action,
             account=identity.account,
@@ -252,16 +257,13 @@ class ImmService:
         """
 
         def run(tx: Tx) -> Written:
-            self._use_nonce(tx, verified)
+            self._use_nonce(tx, verified.identity, verified.call.now)
             return verified.run(tx, verified.call)
 
         try:
-            return await _result(self._writer.submit(run))
-        except SignatureNonceUsed:
-            raise
-        except ThrottledUser:
-            # Not waited for: when the database is busy, the client has waited long enough.
-            self._note_nonce(verified)
+            with self._noting(verified.identity, verified.call.now):
+                return await _result(self._writer.submit(run))
+        except (SignatureNonceUsed, ThrottledUser):
             raise
         except ImmError:
             await self._remember(verified)
@@ -269,15 +271,28 @@ class ImmService:
 
     async def _remember(self, verified: _Verified) -> None:
         if self._signed:
-            await _result(self._note_nonce(verified))
+            await _result(self._submit_nonce(verified.identity, verified.call.now))
 
-    def _note_nonce(self, verified: _Verified) -> "Future[None]":
-        return self._relaxed.submit(lambda tx: self._use_nonce(tx, verified))
+    @contextmanager
+    def _noting(self, identity: Identity, now: datetime) -> Iterator[None]:
+        """Record the nonce of a request that is throttled within the block.
 
-    def _use_nonce(self, tx: Tx, verified: _Verified) -> None:
+        Nobody waits for that: when the database is busy, the client has waited long enough.
+        """
+        try:
+            yield
+        except ThrottledUser:
+            if self._signed:
+                with suppress(ImmError):  # there is no place to wait in either
+                    self._submit_nonce(identity, now)
+            raise
+
+    def _submit_nonce(self, identity: Identity, now: datetime) -> "Future[None]":
+        return self._relaxed.submit(lambda tx: self._use_nonce(tx, identity, now))
+
+    def _use_nonce(self, tx: Tx, identity: Identity, now: datetime) -> None:
         if self._signed:
-            identity = verified.identity
-            nonces.remember(tx, identity.access_key_id, identity.nonce, verified.call.now)
+            nonces.remember(tx, identity.access_key_id, identity.nonce, now)
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
         return await _on(self._threads, run)
