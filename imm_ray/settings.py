@@ -176,9 +176,11 @@ class Limits(_Section):
     max_pending_per_dataset: int = Field(200_000, gt=0)
     max_pending_per_account: int = Field(1_000_000, gt=0)
     requests_per_second: float = Field(
-        2000.0, ge=0, description="of one access key at one ingress replica; 0 = no limit"
+        2000.0, ge=0, description="of one user, by all keys, at one ingress replica; 0 = no limit"
     )
-    burst: int = Field(4000, ge=1, description="requests of a key let through at once after a rest")
+    burst: int = Field(
+        4000, ge=1, description="requests of a user let through at once after a rest"
+    )
     project_requests_per_second: float = Field(
         0.0, ge=0, description="to one project at one ingress replica; 0 = no limit"
     )

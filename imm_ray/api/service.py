@@ -2,8 +2,8 @@
 
 The order of checks is the gateway's: the request's form, the version, the action (an unknown one is
 ``InvalidApi.NotFound`` whoever asks, signed or not), the HTTP method, the signature, the rate of
-the key, the nonce, the policies of the caller, the parameters, the resources. Who is not allowed an
-action on a resource therefore never learns whether it exists.
+the user, the nonce, the policies of the caller, the parameters, the resources. Who is not allowed
+an action on a resource therefore never learns whether it exists.
 
 A request that is throttled for its rate has no effect, but its nonce is used up: who has caught it
 can not send it again when it would pass. A nonce that nobody waits for is recorded as soon as the
@@ -124,7 +124,7 @@ class ImmService:
         self._settings = settings
         self._signed = settings.auth.mode == "signature"
         limits = settings.limits
-        self._key_rate = RateLimit(limits.requests_per_second, limits.burst)
+        self._user_rate = RateLimit(limits.requests_per_second, limits.burst)
         project_rate = limits.project_requests_per_second
         self._project_rate = RateLimit(project_rate, max(1, ceil(project_rate)))
         self._gate = Gate(settings.server.region)
@@ -216,7 +216,7 @@ class ImmService:
         now = self._clock()
         identity = verify(request, self._keys, now=now) if self._signed else NOBODY_ASKED
         with self._noting(identity, now):
-            self._key_rate.take(identity.access_key_id, "an access key")
+            self._user_rate.take(f"{identity.account} {identity.user_name}", "a user")
         parameters = request.business_parameters
         denied = self._gate.refusal(
             request,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.security.world import OWNER, World
+from tests.security.world import OWNER, World, user
 
 NAMES = {"ProjectName": "p", "DatasetName": "d"}
 
@@ -29,3 +29,15 @@ def test_a_request_that_was_throttled_for_its_rate_can_not_be_sent_again(
     with World(tmp_path) as later:
         assert code_of(later, caught) == "SignatureNonceUsed"
         later.ask(OWNER, "GetDataset", **NAMES)
+
+
+def test_a_second_key_gives_a_user_no_second_rate(tmp_path: Path) -> None:
+    """Who rotates keys has two; a user of the same name elsewhere is another one."""
+    users = [user("new", name=OWNER), user("mate"), user("far", name=OWNER, account="300000")]
+    limits = {"requests_per_second": 0.0001, "burst": 1}
+    with World(tmp_path, users=users, limits=limits) as world:
+        codes = {
+            key: code_of(world, world.signed(key, "ListProjects"))
+            for key in (OWNER, "new", "mate", "far")
+        }
+    assert codes == {OWNER: "done", "new": "Throttling.User", "mate": "done", "far": "done"}
