@@ -262,7 +262,8 @@ class ImmService:
 
         try:
             with self._noting(verified.identity, verified.call.now):
-                return await _result(self._writer.submit(run))
+                # Not shielded: a write that nobody waits for and that has not begun never does.
+                return await asyncio.wrap_future(self._writer.submit(run))
         except (SignatureNonceUsed, ThrottledUser):
             raise
         except ImmError:
@@ -271,17 +272,18 @@ class ImmService:
 
     async def _remember(self, verified: _Verified) -> None:
         if self._signed:
-            await _result(self._submit_nonce(verified.identity, verified.call.now))
+            noted = self._submit_nonce(verified.identity, verified.call.now)
+            await asyncio.shield(asyncio.wrap_future(noted))  # also for a client that goes away
 
     @contextmanager
     def _noting(self, identity: Identity, now: datetime) -> Iterator[None]:
-        """Record the nonce of a request that is throttled within the block.
+        """Record the nonce of a request that is throttled, or whose time is up, within the block.
 
         Nobody waits for that: when the database is busy, the client has waited long enough.
         """
         try:
             yield
-        except ThrottledUser:
+        except (ThrottledUser, asyncio.CancelledError):
             if self._signed:
                 with suppress(ImmError):  # there is no place to wait in either
                     self._submit_nonce(identity, now)
@@ -300,11 +302,6 @@ class ImmService:
 
 async def _on(threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(threads, run)
-
-
-async def _result(future: "Future[T]") -> T:
-    # Shielded: a client that goes away must not cancel a write that others are grouped with.
-    return await asyncio.shield(asyncio.wrap_future(future))
 
 
 def _find_action(request: RpcRequest) -> Action:
