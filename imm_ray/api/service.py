@@ -218,13 +218,8 @@ class ImmService:
         with self._noting(identity, now):
             self._user_rate.take(f"{identity.account} {identity.user_name}", "a user")
         parameters = request.business_parameters
-        denied = self._gate.refusal(
-            request,
-            identity,
-            schema=action.schema,
-            origin=read_origin(http, self._settings.server),
-            now=now,
-        )
+        origin = read_origin(http, self._settings.server)
+        denied = self._gate.refusal(request, identity, schema=action.schema, origin=origin, now=now)
         if denied is None and (project := parameters.get("ProjectName")):
             with self._noting(identity, now):
                 self._project_rate.take(f"{identity.account} {project}", "the clients of a project")
@@ -235,6 +230,9 @@ class ImmService:
             now=now,
             parameters=parameters,
             surroundings=self._surroundings,
+            check_dataset=lambda dataset: self._gate.check_dataset(
+                request, identity, dataset=dataset, origin=origin, now=now
+            ),
         )
         return _Verified(action, call, identity, _prepared(action, parameters), denied)
 
