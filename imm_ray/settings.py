@@ -176,14 +176,22 @@ class Limits(_Section):
     max_pending_per_dataset: int = Field(200_000, gt=0)
     max_pending_per_account: int = Field(1_000_000, gt=0)
     requests_per_second: float = Field(
-        2000.0, ge=0, description="of one access key at one ingress replica; 0 = no limit"
+        2000.0, ge=0, description="of one user, by all keys, at one ingress replica; 0 = no limit"
     )
-    burst: int = Field(4000, ge=1, description="requests of a key let through at once after a rest")
+    burst: int = Field(
+        4000, ge=1, description="requests of a user let through at once after a rest"
+    )
     project_requests_per_second: float = Field(
         0.0, ge=0, description="to one project at one ingress replica; 0 = no limit"
     )
     request_timeout_s: float = Field(
         9.0, gt=0, description="an answer that takes longer is ServiceUnavailable; SDKs wait 10 s"
+    )
+    queries_at_once: int = Field(
+        4, ge=1, description="queries of one account that run together in one ingress replica"
+    )
+    queries_waiting: int = Field(
+        64, ge=0, description="queries of one account that wait for these; more are Throttling.User"
     )
     thumbnail_cache_bytes: int = Field(
         268_435_456, ge=0, description="disk for thumbnails in the data folder; 0 keeps none"

@@ -28,10 +28,24 @@ class Raw:
 
 
 class Asking:
-    """Reads, models and owners for one request; its handler is cancelled when time is up."""
+    """Reads, models and owners for one request; its handler is cancelled when time is up.
 
-    def __init__(self, database: Database, ports: Ports | None, in_thread: InThread) -> None:
+    Parameters
+    ----------
+    deadline
+        When a read is stopped, by `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ports: Ports | None,
+        in_thread: InThread,
+        *,
+        deadline: float | None = None,
+    ) -> None:
         self._database = database
+        self._deadline = deadline
         self._ports = ports
         self._in_thread = in_thread
 
@@ -80,7 +94,7 @@ class Asking:
         return self._ports
 
     def _read(self, run: Callable[[Tx], T]) -> T:
-        with self._database.read() as tx:
+        with self._database.read(deadline=self._deadline) as tx:
             return run(tx)
 
 

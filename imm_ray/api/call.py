@@ -46,6 +46,8 @@ class Call:
     parameters: Mapping[str, str]
     """As sent; a handler reads its validated parameters instead."""
     surroundings: Surroundings
+    check_dataset: Callable[[str], None]
+    """Refuses with NoPermission where a policy denies the action on that dataset of the project."""
 
     @property
     def tasks_since(self) -> datetime:

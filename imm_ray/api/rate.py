@@ -1,4 +1,4 @@
-"""How many requests a second: a bucket of tokens for each access key and each project.
+"""How many requests a second: a bucket of tokens for each user and each project.
 
 The buckets belong to one replica: N replicas together let N times as much through.
 """

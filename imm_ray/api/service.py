@@ -2,21 +2,26 @@
 
 The order of checks is the gateway's: the request's form, the version, the action (an unknown one is
 ``InvalidApi.NotFound`` whoever asks, signed or not), the HTTP method, the signature, the rate of
-the key, the nonce, the policies of the caller, the parameters, the resources. Who is not allowed an
-action on a resource therefore never learns whether it exists.
+the user, the nonce, the policies of the caller, the parameters, the resources. Who is not allowed
+an action on a resource therefore never learns whether it exists.
 
-A request that is throttled for its rate has no effect and leaves no nonce. One that takes longer
-than ``limits.request_timeout_s`` is answered ServiceUnavailable; a write may still be committed
-then, as with any time-out.
+A request that is throttled for its rate has no effect, but its nonce is used up: who has caught it
+can not send it again when it would pass. A nonce that nobody waits for is recorded as soon as the
+database lets. A request that takes longer
+than ``limits.request_timeout_s`` is answered ServiceUnavailable: a read is stopped then, a write
+may still be committed, as with any time-out. Reads that may look at all of a dataset take turns, a
+few of each account at once, on threads that nothing else needs.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from time import monotonic
 from typing import Any, TypeVar
 
 from imm_ray.api.actions.registry import ACTIONS, Action, Write
@@ -33,6 +38,7 @@ from imm_ray.api.ports import Ports
 from imm_ray.api.rate import RateLimit
 from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
 from imm_ray.api.signature import verify
+from imm_ray.api.turns import Turns
 from imm_ray.errors import (
     ImmError,
     InvalidApi,
@@ -55,6 +61,7 @@ T = TypeVar("T")
 
 _CONTENT_TYPE = "application/json;charset=utf-8"
 _THREADS = 16
+_VERIFYING_THREADS = 4  # of their own: a request must learn at once that it is refused
 _MAX_HOST = 255
 _MAX_MESSAGE = 2000
 _ASK_S = 8.5  # the SDKs wait 10 s
@@ -117,7 +124,7 @@ class ImmService:
         self._settings = settings
         self._signed = settings.auth.mode == "signature"
         limits = settings.limits
-        self._key_rate = RateLimit(limits.requests_per_second, limits.burst)
+        self._user_rate = RateLimit(limits.requests_per_second, limits.burst)
         project_rate = limits.project_requests_per_second
         self._project_rate = RateLimit(project_rate, max(1, ceil(project_rate)))
         self._gate = Gate(settings.server.region)
@@ -136,6 +143,8 @@ class ImmService:
         )
         self._ask_s = ask_s
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="imm-ray-api")
+        self._verifiers = ThreadPoolExecutor(_VERIFYING_THREADS, thread_name_prefix="imm-ray-auth")
+        self._turns = Turns(limits.queries_at_once, limits.queries_waiting)
 
     async def handle(self, http: HttpRequest) -> Response:
         """Return the answer to ``http``; whatever happens it is IMM's JSON."""
@@ -166,10 +175,13 @@ class ImmService:
 
     def close(self) -> None:
         """Finish the reads that are under way. The database and the writers stay open."""
+        self._turns.close()
         self._threads.shutdown()
+        self._verifiers.shutdown()
 
     async def _answer(self, http: HttpRequest, request_id: str) -> Mapping[str, Any] | Raw:
-        verified = await self._in_thread(lambda: self._verify(http, request_id))
+        deadline = monotonic() + self._settings.limits.request_timeout_s
+        verified = await _on(self._verifiers, lambda: self._verify(http, request_id))
         if verified.denied is not None:
             await self._remember(verified)
             raise verified.denied
@@ -179,11 +191,16 @@ class ImmService:
                 self._ring(dataset_id)
             return written.body
         await self._remember(verified)
-        read = await self._in_thread(lambda: self._read(verified))
+        read = await self._read(verified, deadline)
         return read.body if read.ask is None else await self._asked(read.ask)
 
     async def _asked(self, ask: Ask) -> Mapping[str, Any] | Raw:
-        asking = Asking(self._database, self._surroundings.ports, self._in_thread)
+        asking = Asking(
+            self._database,
+            self._surroundings.ports,
+            self._in_thread,
+            deadline=monotonic() + self._ask_s,
+        )
         try:
             async with asyncio.timeout(self._ask_s):
                 return await ask(asking)
@@ -198,17 +215,14 @@ class ImmService:
         action = _find_action(request)
         now = self._clock()
         identity = verify(request, self._keys, now=now) if self._signed else NOBODY_ASKED
-        self._key_rate.take(identity.access_key_id, "an access key")
+        with self._noting(identity, now):
+            self._user_rate.take(f"{identity.account} {identity.user_name}", "a user")
         parameters = request.business_parameters
-        denied = self._gate.refusal(
-            request,
-            identity,
-            schema=action.schema,
-            origin=read_origin(http, self._settings.server),
-            now=now,
-        )
+        origin = read_origin(http, self._settings.server)
+        denied = self._gate.refusal(request, identity, schema=action.schema, origin=origin, now=now)
         if denied is None and (project := parameters.get("ProjectName")):
-            self._project_rate.take(f"{identity.account} {project}", "the clients of a project")
+            with self._noting(identity, now):
+                self._project_rate.take(f"{identity.account} {project}", "the clients of a project")
         call = Call(
             action=request.action,
             account=identity.account,
@@ -216,12 +230,22 @@ class ImmService:
             now=now,
             parameters=parameters,
             surroundings=self._surroundings,
+            check_dataset=lambda dataset: self._gate.check_dataset(
+                request, identity, dataset=dataset, origin=origin, now=now
+            ),
         )
         return _Verified(action, call, identity, _prepared(action, parameters), denied)
 
-    def _read(self, verified: _Verified) -> Written:
-        with self._database.read() as tx:
-            return verified.run(tx, verified.call)
+    async def _read(self, verified: _Verified, deadline: float) -> Written:
+        """Run a read until ``deadline``; beyond it the database stops, and its thread is free."""
+
+        def run() -> Written:
+            with self._database.read(deadline=deadline) as tx:
+                return verified.run(tx, verified.call)
+
+        if verified.action.scans:
+            return await asyncio.wrap_future(self._turns.submit(verified.call.account, run))
+        return await self._in_thread(run)
 
     async def _write(self, verified: _Verified) -> Written:
         """Run a write and its nonce in one transaction.
@@ -231,16 +255,14 @@ class ImmService:
         """
 
         def run(tx: Tx) -> Written:
-            self._use_nonce(tx, verified)
+            self._use_nonce(tx, verified.identity, verified.call.now)
             return verified.run(tx, verified.call)
 
         try:
-            return await _result(self._writer.submit(run))
-        except SignatureNonceUsed:
-            raise
-        except ThrottledUser:
-            # Not waited for: when the database is busy, the client has waited long enough.
-            self._note_nonce(verified)
+            with self._noting(verified.identity, verified.call.now):
+                # Not shielded: a write that nobody waits for and that has not begun never does.
+                return await asyncio.wrap_future(self._writer.submit(run))
+        except (SignatureNonceUsed, ThrottledUser):
             raise
         except ImmError:
             await self._remember(verified)
@@ -248,23 +270,36 @@ class ImmService:
 
     async def _remember(self, verified: _Verified) -> None:
         if self._signed:
-            await _result(self._note_nonce(verified))
+            noted = self._submit_nonce(verified.identity, verified.call.now)
+            await asyncio.shield(asyncio.wrap_future(noted))  # also for a client that goes away
 
-    def _note_nonce(self, verified: _Verified) -> "Future[None]":
-        return self._relaxed.submit(lambda tx: self._use_nonce(tx, verified))
+    @contextmanager
+    def _noting(self, identity: Identity, now: datetime) -> Iterator[None]:
+        """Record the nonce of a request that is throttled, or whose time is up, within the block.
 
-    def _use_nonce(self, tx: Tx, verified: _Verified) -> None:
+        Nobody waits for that: when the database is busy, the client has waited long enough.
+        """
+        try:
+            yield
+        except (ThrottledUser, asyncio.CancelledError):
+            if self._signed:
+                with suppress(ImmError):  # there is no place to wait in either
+                    self._submit_nonce(identity, now)
+            raise
+
+    def _submit_nonce(self, identity: Identity, now: datetime) -> "Future[None]":
+        return self._relaxed.submit(lambda tx: self._use_nonce(tx, identity, now))
+
+    def _use_nonce(self, tx: Tx, identity: Identity, now: datetime) -> None:
         if self._signed:
-            identity = verified.identity
-            nonces.remember(tx, identity.access_key_id, identity.nonce, verified.call.now)
+            nonces.remember(tx, identity.access_key_id, identity.nonce, now)
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        return await _on(self._threads, run)
 
 
-async def _result(future: "Future[T]") -> T:
-    # Shielded: a client that goes away must not cancel a write that others are grouped with.
-    return await asyncio.shield(asyncio.wrap_future(future))
+async def _on(threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
 
 
 def _find_action(request: RpcRequest) -> Action:

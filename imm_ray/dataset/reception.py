@@ -37,6 +37,7 @@ class Reception:
         """Say that there is no such dataset any more."""
         if (waiting := self._waiting.pop(dataset_id, None)) is not None:
             waiting.set_exception(DatasetGone(f"dataset {dataset_id} does not exist"))
+            waiting.exception()  # asked for: who waited may have gone, and asyncio would complain
 
     async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
         """Return what is nearest among what is indexed."""

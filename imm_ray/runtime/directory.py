@@ -18,12 +18,19 @@ from imm_ray.store.database import Database
 from imm_ray.store.ownership import DatasetGone
 
 _MAX_CALLS = 1000
+_LOOKUPS = 4
+_MOST_KNOWN = 10_000
 
 _log = structlog.get_logger(__name__)
 
 
 class Directory:
-    """Maps datasets to owner actors through the ownership rows."""
+    """Maps datasets to owner actors through the ownership rows.
+
+    Notes
+    -----
+    Doorbells have a thread of their own: one that waits for the database holds no question up.
+    """
 
     def __init__(self, database: Database, settings: Settings, generation: int) -> None:
         self._database = database
@@ -32,27 +39,34 @@ class Directory:
         self._hosts = owner_hosts(settings.owners.hosts)
         self._host_of: dict[DatasetId, str] = {}
         self._actors: dict[str, Any] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="imm-ray-bell")
+        self._bell = ThreadPoolExecutor(1, thread_name_prefix="imm-ray-bell")
+        self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="imm-ray-lookup")
         self._actor_class: Any = ray.remote(num_cpus=0, max_restarts=-1)(OwnerActor)
 
     def ring(self, dataset_id: DatasetId) -> None:
         """Tell the dataset's owner that there is work. Best effort: the steward rings again."""
-        self._thread.submit(self._ring, dataset_id)
+        self._bell.submit(self._ring, dataset_id)
 
     async def owner(self, dataset_id: DatasetId) -> Any:
         """Return the handle of the actor that owns a dataset."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: self._actor(self._host(dataset_id)))
+        return await loop.run_in_executor(
+            self._lookups, lambda: self._actor(self._host(dataset_id))
+        )
 
     def forget(self) -> None:
         """Look actors up anew: one of them has died."""
         self._actors.clear()
 
+    def drop(self, dataset_id: DatasetId) -> None:
+        """Forget where a dataset lives: there is no such dataset any more."""
+        self._host_of.pop(dataset_id, None)
+
     def _ring(self, dataset_id: DatasetId) -> None:
         try:
             self._actor(self._host(dataset_id)).ring.remote(dataset_id)
         except DatasetGone:
-            self._host_of.pop(dataset_id, None)
+            self.drop(dataset_id)
         except (RayError, ImmError) as error:
             self._actors.clear()
             _log.warning("doorbell lost", dataset_id=dataset_id, why=str(error))
@@ -62,6 +76,8 @@ class Directory:
         if host is None:
             with self._database.write() as tx:
                 host = ownership.place(tx, dataset_id, self._hosts)
+            if len(self._host_of) >= _MOST_KNOWN:
+                self._host_of.clear()  # deleted datasets are among them; the others are looked up
             self._host_of[dataset_id] = host
         return host
 

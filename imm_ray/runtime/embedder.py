@@ -17,6 +17,9 @@ from imm_ray.settings import Settings
 
 T = TypeVar("T")
 
+LONGEST_ASKED_S = 60.0
+"""No client waits so long for one picture; a look beyond this hangs, and all others behind it."""
+
 LONGEST_CALL_S = 900.0
 """Some files of a chunk may each take the whole fetch timeout; a call beyond this hangs."""
 
@@ -63,7 +66,8 @@ class Replica:
         self._analyzer = analyzer
         self._thumbnailer = thumbnailer
         self._clock = clock
-        self._begun: dict[object, float] = {}
+        self._ends: dict[object, float] = {}
+        """When each call that is under way counts as hanging."""
         self._asked = 0
         self._askers = ThreadPoolExecutor(_ASKING_THREADS, thread_name_prefix="imm-ray-asked")
 
@@ -76,11 +80,11 @@ class Replica:
     async def embed(self, sources: Sequence[Source]) -> list[Outcome]:
         """Return one outcome for each source."""
         call = object()
-        self._begun[call] = self._clock()
+        self._ends[call] = self._clock() + LONGEST_CALL_S
         try:
             return await asyncio.to_thread(self._analyzer.analyze_many, sources)
         finally:
-            del self._begun[call]
+            del self._ends[call]
 
     async def look(self, picture: Picture) -> Outcome:
         """Return what is in a picture that a client waits for."""
@@ -97,11 +101,11 @@ class Replica:
         self._asked += 1
 
         def begin() -> T:  # its end is its own: who asked may have gone before it
-            self._begun[call] = self._clock()
+            self._ends[call] = self._clock() + LONGEST_ASKED_S
             try:
                 return run()
             finally:
-                del self._begun[call]
+                del self._ends[call]
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._askers, begin)
@@ -115,6 +119,6 @@ class Replica:
         ------
         ReplicaStuck
         """
-        longest = self._clock() - min(list(self._begun.values()), default=self._clock())
-        if longest > LONGEST_CALL_S:
-            raise ReplicaStuck(f"a call has been under way for {longest:.0f} s")
+        now = self._clock()
+        if (end := min(list(self._ends.values()), default=now)) < now:
+            raise ReplicaStuck(f"a call should have ended {now - end:.0f} s ago")

@@ -51,6 +51,8 @@ class OwnerActors:
                 _log.warning("owner away", dataset_id=dataset_id, why=str(error))
                 await asyncio.sleep(_AGAIN_S)
             except RayTaskError as error:
+                if isinstance(error.cause, DatasetGone):
+                    self._directory.drop(dataset_id)
                 raise _refusal(error) from error
 
 

@@ -7,7 +7,7 @@ lock.
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from imm_ray.errors import ThrottledUser
+from imm_ray.store.deadline import stopped_at
 from imm_ray.store.query import function
 
 Tx: TypeAlias = Connection
@@ -45,9 +46,19 @@ class Database:
         return self._engine
 
     @contextmanager
-    def read(self) -> Iterator[Tx]:
-        """Yield a transaction that sees one moment of the database."""
-        with self._engine.connect() as connection, connection.begin():
+    def read(self, *, deadline: float | None = None) -> Iterator[Tx]:
+        """Yield a transaction that sees one moment of the database.
+
+        Raises
+        ------
+        TimeoutError
+            It was not done at ``deadline`` (by `time.monotonic`), and has been stopped.
+        """
+        with (
+            self._engine.connect() as connection,
+            connection.begin(),
+            nullcontext() if deadline is None else stopped_at(connection, deadline),
+        ):
             yield connection
 
     @contextmanager

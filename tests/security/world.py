@@ -19,9 +19,9 @@ SECRET = "the-secret-of-everybody"
 _RANDOM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9A-F]{3}-\w{27}")
 
 
-def user(name: str, **more: Any) -> dict[str, Any]:
+def user(key: str, **more: Any) -> dict[str, Any]:
     """Return a user whose key's id is its name."""
-    return {"name": name, "access_key_id": name, "access_key_secret": SECRET, **more}
+    return {"name": key, "access_key_id": key, "access_key_secret": SECRET} | more
 
 
 class World(Rig):

@@ -28,9 +28,11 @@ def cancel_task(tx: Tx, call: Call, params: CancelTask) -> Written:
     An extension of this service. The task is Failed at once, with Code ``Cancelled``, and that is
     told to the topics of its ``Notification``. What it would have covered is left to the next task;
     files that wait to be indexed are indexed all the same. A task that has ended is a
-    StatusConflict and stays as it ended.
+    StatusConflict and stays as it ended. Policies are asked about the project, as for GetTask; a
+    Deny on the task's dataset keeps it from being cancelled too.
     """
     task = find_task(tx, call, params.project_name, params.task_id)
+    call.check_dataset(task.dataset_name)
     _take_back_edit(tx, call, task)
     message = "The task was cancelled by a client."
     notices = call.surroundings.notifications.task

@@ -1,7 +1,7 @@
 """``ACTIONS``: every action that is served, its parameters, its handler, its HTTP methods."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from imm_ray.api.actions import (
@@ -42,6 +42,7 @@ class Action:
     ``prepare`` validates parameters and returns the handler bound to them: what it runs in a
     transaction. A read has nothing to ring, and its transaction may not write. An action that asks
     models or owners reads nothing there: what it returns is awaited afterwards (`Written.ask`).
+    One that ``scans`` may look at all that a dataset or project holds, and takes turns.
     """
 
     schema: type[Parameters]
@@ -49,6 +50,7 @@ class Action:
     methods: frozenset[str]
     summary: str
     prepare: Callable[[Mapping[str, str]], Write]
+    scans: bool = False
 
 
 def _reads(
@@ -61,6 +63,10 @@ def _reads(
         return lambda tx, call: Written(handler(tx, call, params))
 
     return _action(schema, handler, prepare, writes=False, methods=methods)
+
+
+def _scans(schema: type[P], handler: Callable[[Tx, Call, P], Body]) -> Action:
+    return replace(_reads(schema, handler), scans=True)
 
 
 def _writes(
@@ -126,15 +132,15 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "UpdateFileMeta": _writes(updates.UpdateFileMeta, updates.update_file_meta),
     "BatchUpdateFileMeta": _writes(updates.BatchUpdateFileMeta, updates.batch_update_file_meta),
-    "SimpleQuery": _reads(queries.SimpleQuery, queries.simple_query),
-    "FuzzyQuery": _reads(queries.FuzzyQuery, queries.fuzzy_query),
+    "SimpleQuery": _scans(queries.SimpleQuery, queries.simple_query),
+    "FuzzyQuery": _scans(queries.FuzzyQuery, queries.fuzzy_query),
     "SemanticQuery": _reads(queries.SemanticQuery, queries.semantic_query),
     "CreateFigureClusteringTask": _writes(tasks.CreateTask, figures.create_figure_clustering_task),
     "GetFigureCluster": _reads(figures.GetFigureCluster, figures.get_figure_cluster),
     "BatchGetFigureCluster": _reads(
         figures.BatchGetFigureCluster, figures.batch_get_figure_cluster
     ),
-    "QueryFigureClusters": _reads(figures.QueryFigureClusters, figures.query_figure_clusters),
+    "QueryFigureClusters": _scans(figures.QueryFigureClusters, figures.query_figure_clusters),
     "UpdateFigureCluster": _writes(people.UpdateFigureCluster, people.update_figure_cluster),
     "CreateFigureClustersMergingTask": _writes(
         people.CreateFigureClustersMergingTask, people.create_figure_clusters_merging_task
@@ -142,11 +148,11 @@ ACTIONS: Mapping[str, Action] = {
     "CreateSimilarImageClusteringTask": _writes(
         tasks.CreateTask, similar.create_similar_image_clustering_task
     ),
-    "QuerySimilarImageClusters": _reads(
+    "QuerySimilarImageClusters": _scans(
         similar.QuerySimilarImageClusters, similar.query_similar_image_clusters
     ),
     "GetTask": _reads(tasks.GetTask, tasks.get_task),
-    "ListTasks": _reads(tasks.ListTasks, tasks.list_tasks),
+    "ListTasks": _scans(tasks.ListTasks, tasks.list_tasks),
     "ListRegions": _reads(regions.ListRegions, regions.list_regions),
     "DetectImageFaces": _asks(pictures.OfPicture, pictures.detect_image_faces),
     "CompareImageFaces": _asks(pictures.CompareImageFaces, pictures.compare_image_faces),
@@ -163,7 +169,7 @@ ACTIONS: Mapping[str, Action] = {
     "ImmRayGetTaskLedger": _reads(tasks.GetTaskLedger, tasks.get_task_ledger),
     "ImmRayPurgeDataset": _writes(datasets.PurgeDataset, datasets.purge_dataset),
     "ImmRayCancelTask": _writes(cancel.CancelTask, cancel.cancel_task),
-    "ImmRayHistory": _reads(history.History, history.history),
+    "ImmRayHistory": _scans(history.History, history.history),
     "ImmRayGetEdit": _reads(history.GetEdit, history.get_edit),
     "ImmRayListEdits": _reads(history.ListEdits, history.list_edits),
     "ImmRayUndo": _writes(history.Undo, history.undo),

@@ -52,6 +52,35 @@ class Gate:
         denial = identity.grant.denial(ask)
         return None if denial is None else _error(ask, identity, denial)
 
+    def check_dataset(
+        self,
+        request: RpcRequest,
+        identity: Identity,
+        *,
+        dataset: str,
+        origin: Origin,
+        now: datetime,
+    ) -> None:
+        """Refuse a request about a project when it turns out to be about a denied dataset of it.
+
+        For an action that names its dataset by the id of something. Its resource is the project, so
+        what allows it there is enough; but a Deny that applies to the dataset wins.
+
+        Raises
+        ------
+        NoPermission
+        """
+        project = request.business_parameters.get("ProjectName", "")
+        ask = Ask(
+            action=f"imm:{request.action}",
+            resource=f"acs:imm:{self._region}:{identity.account}:project/{project}"
+            f"/dataset/{dataset}",
+            context=_context(origin, now=now),
+        )
+        denial = identity.grant.denial(ask)
+        if denial in (Denial.EXPLICIT, Denial.SESSION_EXPLICIT):
+            raise _error(ask, identity, denial)
+
 
 def _context(origin: Origin, *, now: datetime) -> Context:
     """Return the values of the condition keys. Nobody signs in here with a second factor."""

@@ -385,12 +385,12 @@ class InterruptedReads(Database):
         self.step, self.what, self.interrupted = step, what, False
 
     @contextmanager
-    def read(self) -> Iterator[Tx]:
+    def read(self, *, deadline: float | None = None) -> Iterator[Tx]:
         self.step = getattr(self, "step", 0) - 1
         if self.step == 0:
             self.what()
             self.interrupted = True
-        with super().read() as tx:
+        with super().read(deadline=deadline) as tx:
             yield tx
 
 

@@ -42,6 +42,10 @@ class Lookup:
         assert dataset_id == HERE
         return self._actors[self.forgotten]
 
+    def drop(self, dataset_id: DatasetId) -> None:
+        assert dataset_id == HERE
+        self.dropped = True
+
     def forget(self) -> None:
         self.forgotten += 1
 
