@@ -176,8 +176,9 @@ class LocalPictures:
 
     async def look(self, picture: Picture) -> Outcome:
         """Return the embedder's outcome."""
-        uri = picture if isinstance(picture, str) else upload_uri(picture)
-        return (await self._embedder.embed([Source(uri=uri, media_type="image")]))[0]
+        if isinstance(picture, bytes):
+            picture = Source(uri=upload_uri(picture), media_type="image")
+        return (await self._embedder.embed([picture]))[0]
 
     async def thumbnail(self, wanted: Thumbnail) -> bytes | Refused:
         """Return a small JPEG of a file in a bucket."""

@@ -45,6 +45,7 @@ def open_engine(
     return DatasetEngine(
         database,
         lease,
+        account=dataset.account,
         collections={
             ClusterKind.FIGURE: figures,
             ClusterKind.SIMILAR: open_images(card_of_model(dataset.image_model), settings),

@@ -84,6 +84,7 @@ class DatasetEngine:
         database: Database,
         lease: Lease,
         *,
+        account: str,
         collections: dict[ClusterKind, Collection],
         book: Book,
         rules: Clustering,
@@ -94,6 +95,7 @@ class DatasetEngine:
         self.dataset_id: DatasetId = lease.dataset_id
         self._database = database
         self._lease = lease
+        self._account = account
         self._collections = collections
         self._book = book
         collections[ClusterKind.FIGURE].watcher = book
@@ -184,7 +186,7 @@ class DatasetEngine:
     def source(self, file: PendingFile) -> Source:
         """Return what the embedder needs to know of a file."""
         media_type = file.media_type if self._holding.analyzes else METADATA_ONLY
-        return Source(uri=file.uri, media_type=media_type, known=file.known)
+        return Source(uri=file.uri, media_type=media_type, account=self._account, known=file.known)
 
     def commit(self, found: Sequence[Result]) -> None:
         """Store results and take their items into the index."""

@@ -4,10 +4,19 @@ import hashlib
 from dataclasses import astuple, dataclass
 from typing import TypeAlias
 
-from imm_ray.model.entity import Box, ClusterId, ClusterKind, DatasetId, Figure, FileId, Vector
+from imm_ray.model.entity import (
+    Box,
+    ClusterId,
+    ClusterKind,
+    DatasetId,
+    Figure,
+    FileId,
+    Source,
+    Vector,
+)
 
-Picture: TypeAlias = str | bytes
-"""A picture to look at: its URI, or its bytes."""
+Picture: TypeAlias = Source | bytes
+"""A picture to look at: where it is, or its bytes."""
 
 SIMILAR_FACES = 5
 """How many faces a FacesSearching task tells for a source when its request does not say."""
@@ -88,6 +97,8 @@ class Explained:
 class Thumbnail:
     """A small picture that is wanted of an indexed file."""
 
+    account: str
+    """Whose dataset it is."""
     dataset_id: DatasetId
     file_id: FileId
     revision: int

@@ -57,7 +57,7 @@ def asker(tmp_path: Path) -> Iterator[Asker]:
 
 
 def put(asker: Asker, name: str, content: bytes) -> None:
-    (Path(asker.imm.settings.buckets["b"]) / name).write_bytes(content)
+    (Path(asker.imm.settings.buckets["b"].target) / name).write_bytes(content)
 
 
 def get(asker: Asker, **given: Any) -> Image.Image:

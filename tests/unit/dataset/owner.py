@@ -154,6 +154,7 @@ class Owner:
         self.engine = DatasetEngine(
             self.engine_database,
             lease,
+            account="a",
             collections={ClusterKind.FIGURE: self.figures, ClusterKind.SIMILAR: self.images},
             book=self.book,
             rules=self.rules,
