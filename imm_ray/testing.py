@@ -29,7 +29,7 @@ from imm_ray.dataset.thumbnails import Thumbnailer
 from imm_ray.errors import ResourceNotFound
 from imm_ray.media.buckets import Buckets
 from imm_ray.media.decoder import Decoder
-from imm_ray.media.thumbnails import DiskThumbnails
+from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.model import (
     Box,
     DatasetId,
@@ -280,9 +280,7 @@ class LocalImm:
             ports=Ports(
                 pictures=self._pictures,
                 owners=LocalOwners(self._reception),
-                thumbnails=DiskThumbnails(
-                    self.settings.data / "thumbnails", self.settings.limits.thumbnail_cache_bytes
-                ),
+                thumbnails=open_thumbnails(self.settings),
             ),
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="imm-ray-local")
@@ -386,7 +384,8 @@ class LocalImm:
             service.close()
 
     def _purge(self) -> None:
-        purge_datasets(self.database, notices=self._notices(), clock=self.clock)
+        kept = open_thumbnails(self.settings)
+        purge_datasets(self.database, notices=self._notices(), clock=self.clock, thumbnails=kept)
 
     def _notices(self) -> Notices:
         messages = NotificationBuilder(self.settings.server.region)

@@ -115,8 +115,9 @@ class Thumbnail:
 
     @property
     def key(self) -> str:
-        """A name that no other content, revision, box or size has: 64 hex digits."""
-        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
+        """``DATASET/FILE/`` and a name that no other content, revision, box or size has."""
+        name = hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
+        return f"{self.dataset_id}/{self.file_id}/{name}"
 
 
 @dataclass(frozen=True, slots=True)

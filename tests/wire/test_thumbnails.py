@@ -67,7 +67,7 @@ def get(asker: Asker, **given: Any) -> Image.Image:
 
 
 def cached(asker: Asker) -> list[Path]:
-    return sorted((asker.imm.settings.data / "thumbnails").glob("*"))
+    return sorted((asker.imm.settings.data / "thumbnails").glob("*/*/*"))
 
 
 def test_the_whole_picture_upright_and_small(asker: Asker) -> None:
