@@ -18,14 +18,14 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from imm_ray.share import EVERYBODY as EVERYBODY
+from imm_ray.share import NOT_ALLOWED as NOT_ALLOWED
+from imm_ray.share import Share as Share
+from imm_ray.share import forbidden
 from imm_ray.user import DEFAULT_ACCOUNT as DEFAULT_ACCOUNT
 from imm_ray.user import Section as _Section
 from imm_ray.user import User as User
 from imm_ray.user import read_users as read_users
-
-
-def _absolute(place: str) -> str:
-    return place if "://" in place else str(Path(place).expanduser().absolute())
 
 
 class Server(_Section):
@@ -134,15 +134,21 @@ class Index(_Section):
 class Notifications(_Section):
     """Topics that a request may name, and how delivery is retried."""
 
-    topics: dict[str, str] = Field(
-        default_factory=dict, description="topic name -> http(s) URL or path of a JSON-lines file"
+    topics: dict[str, Share] = Field(
+        default_factory=dict,
+        description="topic name -> http(s) URL or path of a JSON-lines file, or that as `target` "
+        "and the `accounts` that may name the topic",
     )
 
     @field_validator("topics", mode="after")
     @classmethod
-    def _absolute_topics(cls, topics: dict[str, str]) -> dict[str, str]:
+    def _absolute_topics(cls, topics: dict[str, Share]) -> dict[str, Share]:
         """Make paths absolute: the sender runs in a folder of its own."""
-        return {name: _absolute(target) for name, target in topics.items()}
+        return {name: topic.absolute for name, topic in topics.items()}
+
+    def topics_of(self, account: str) -> frozenset[str]:
+        """Return the names of the topics that ``account`` may use."""
+        return frozenset(name for name, topic in self.topics.items() if topic.serves(account))
 
     timeout_s: float = Field(5.0, gt=0)
     max_attempts: int = Field(12, ge=1)
@@ -212,10 +218,16 @@ class Settings(BaseSettings):
     data: Path = Path("imm-ray-data")
     server: Server = Server()
     auth: Auth = Auth()
-    buckets: dict[str, str] = Field(
-        default_factory=dict, description="bucket name -> folder or fsspec URL"
+    buckets: dict[str, Share] = Field(
+        default_factory=dict,
+        description="bucket name -> folder or fsspec URL, or that as `target` and the `accounts` "
+        "that may use the bucket",
     )
-    file_roots: tuple[Path, ...] = Field((), description="folders below which file:// is read")
+    file_roots: tuple[Share, ...] = Field(
+        (),
+        description="folders below which file:// is read: paths, or each as `target` and the "
+        "`accounts` that may read there",
+    )
     store: StoreSettings = StoreSettings()
     models: Models = Models()
     clustering: Clustering = Clustering()
@@ -227,9 +239,26 @@ class Settings(BaseSettings):
 
     @field_validator("buckets", mode="after")
     @classmethod
-    def _absolute_buckets(cls, buckets: dict[str, str]) -> dict[str, str]:
+    def _absolute_buckets(cls, buckets: dict[str, Share]) -> dict[str, Share]:
         """Make folders absolute: workers run in folders of their own."""
-        return {name: _absolute(place) for name, place in buckets.items()}
+        return {name: bucket.absolute for name, bucket in buckets.items()}
+
+    @field_validator("file_roots", mode="after")
+    @classmethod
+    def _absolute_roots(cls, roots: tuple[Share, ...]) -> tuple[Share, ...]:
+        return tuple(root.absolute for root in roots)
+
+    def forbids(self, uri: str, account: str) -> bool:
+        """Return whether ``uri`` is in a bucket or a folder that other accounts alone may use.
+
+        What is in none that is configured is not forbidden here: whoever reads it refuses it, with
+        the same sentence.
+        """
+        scheme, _, rest = uri.partition("://")
+        if scheme == "file":
+            return forbidden((root for root in self.file_roots if root.holds(rest)), account)
+        bucket = self.buckets.get(rest.partition("/")[0])
+        return scheme in ("oss", "s3") and bucket is not None and not bucket.serves(account)
 
     @property
     def store_url(self) -> str:
@@ -250,7 +279,9 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     Raises
     ------
     ValueError
-        A value is refused (``pydantic.ValidationError``), or ``file`` has another ending.
+        A value is refused (``pydantic.ValidationError``), ``file`` has another ending, or there
+        are users of several accounts and a bucket, folder or topic does not say whose it is
+        (`Share`).
     """
 
     class FromFile(Settings):
@@ -266,7 +297,28 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
             return (init_settings, env_settings, *_file_source(settings_cls, file))
 
     settings = Settings.model_construct(**dict(FromFile(**overrides)))
-    return settings.model_copy(update={"auth": _with_users(settings.auth, file)})
+    auth = _with_users(settings.auth, file)
+    return _with_accounts(settings.model_copy(update={"auth": auth}))
+
+
+def _with_accounts(settings: Settings) -> Settings:
+    """Return the settings in which each bucket, folder and topic says whose it is."""
+    signed = settings.auth.mode == "signature"
+    users = settings.auth.users if signed else ()
+    accounts = {user.account for user in users} or {DEFAULT_ACCOUNT}
+    buckets = {
+        name: bucket.given_to(accounts, f"buckets.{name}")
+        for name, bucket in settings.buckets.items()
+    }
+    roots = tuple(root.given_to(accounts, "file_roots") for root in settings.file_roots)
+    topics = {
+        name: topic.given_to(accounts, f"notifications.topics.{name}")
+        for name, topic in settings.notifications.topics.items()
+    }
+    told = settings.notifications.model_copy(update={"topics": topics})
+    return settings.model_copy(
+        update={"buckets": buckets, "file_roots": roots, "notifications": told}
+    )
 
 
 def _with_users(auth: Auth, file: Path | None) -> Auth:

@@ -50,7 +50,7 @@ def accept_notification(notification: Notification | None, topics: Collection[st
     Raises
     ------
     InvalidArgument
-        A topic is not among the configured ``topics``, or details are wanted at an
+        A topic is not among ``topics``, those of the account, or details are wanted at an
         ExtendedMessageURI, where this service writes nothing: both would be lost in silence.
     """
     if notification is None:

@@ -40,12 +40,12 @@ class Fetched(Protocol):
 
 
 class Reader(Protocol):
-    """Reads objects by URI; every refusal is a `SourceError`."""
+    """Reads objects by URI, from what an account may use; every refusal is a `SourceError`."""
 
-    def stat(self, uri: str) -> SourceStat:
+    def stat(self, uri: str, account: str) -> SourceStat:
         """Return what tells this version of the object from another."""
 
-    def read(self, uri: str) -> Fetched:
+    def read(self, uri: str, account: str) -> Fetched:
         """Return the object's bytes."""
 
 
@@ -136,20 +136,20 @@ class PictureAnalyzer:
         return _outcome(lambda: self._analyze(source), source.uri)
 
     def look(self, picture: Picture) -> Outcome:
-        """Return the outcome of a picture that is given by its URI or by its bytes."""
-        if isinstance(picture, str):
-            return self.analyze(Source(uri=picture, media_type="image"))
+        """Return the outcome of a picture that is given by its place or by its bytes."""
+        if isinstance(picture, Source):
+            return self.analyze(picture)
         return _outcome(lambda: self._look_at(picture), "an upload")
 
     def _analyze(self, source: Source) -> Indexed:
         if is_other_media(source):
-            return _metadata_only(source, self._reader.stat(source.uri))
+            return _metadata_only(source, self._reader.stat(source.uri, source.account))
         known = source.known
         if known is not None and known.etag:
-            stat = self._reader.stat(source.uri)
+            stat = self._reader.stat(source.uri, source.account)
             if (stat.etag, stat.size) == (known.etag, known.size):
                 return _unchanged(known)
-        fetched = self._reader.read(source.uri)
+        fetched = self._reader.read(source.uri, source.account)
         if known is not None and fetched.stat.content_hash == known.content_hash:
             return _unchanged(fetched.stat)
         return self._indexed(fetched.data, fetched.stat)

@@ -16,6 +16,7 @@ from imm_ray.dataset.representatives import Themselves
 from imm_ray.dataset.rules import read_rules
 from imm_ray.embed.cards import Calibration, ModelCard, card_of_model
 from imm_ray.index.open import open_index
+from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.model import ClusterId, ClusterKind
 from imm_ray.settings import Settings
 from imm_ray.store import datasets
@@ -45,6 +46,8 @@ def open_engine(
     return DatasetEngine(
         database,
         lease,
+        account=dataset.account,
+        thumbnails=open_thumbnails(settings),
         collections={
             ClusterKind.FIGURE: figures,
             ClusterKind.SIMILAR: open_images(card_of_model(dataset.image_model), settings),

@@ -22,6 +22,7 @@ from imm_ray.dataset.publisher import Publisher, ShortTransactions
 from imm_ray.dataset.rules import DatasetRules
 from imm_ray.dataset.runs import Runs
 from imm_ray.dataset.searches import Searches
+from imm_ray.dataset.thumbnail_sweep import KeptThumbnails
 from imm_ray.model import (
     ClusterKind,
     DatasetId,
@@ -84,6 +85,8 @@ class DatasetEngine:
         database: Database,
         lease: Lease,
         *,
+        account: str,
+        thumbnails: KeptThumbnails,
         collections: dict[ClusterKind, Collection],
         book: Book,
         rules: Clustering,
@@ -94,6 +97,8 @@ class DatasetEngine:
         self.dataset_id: DatasetId = lease.dataset_id
         self._database = database
         self._lease = lease
+        self._account = account
+        self._thumbnails = thumbnails
         self._collections = collections
         self._book = book
         collections[ClusterKind.FIGURE].watcher = book
@@ -126,6 +131,7 @@ class DatasetEngine:
         with self._database.read() as tx:
             deleted = work.deleted_since(tx, self.dataset_id, 0)
         self._mended_seq = deleted[-1][1] if deleted else 0
+        self._thumbnails.forget(self.dataset_id, [file_id for file_id, _ in deleted])
         for kind, collection in self._collections.items():
             at = loading.progress(self._database, self.dataset_id, kind)
             places = loading.memberships(self._database, self.dataset_id, kind, at.run)
@@ -156,9 +162,11 @@ class DatasetEngine:
         if not deleted:
             return
         seq = deleted[-1][1]
+        gone = [file_id for file_id, _ in deleted]
+        self._thumbnails.forget(self.dataset_id, gone)
         self._transactions.commit(lambda tx: work.mended(tx, self._lease, seq))
         for collection in self._collections.values():
-            collection.drop([file_id for file_id, _ in deleted])
+            collection.drop(gone)
         self._mended_seq = seq
         self._transactions.commit(
             lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
@@ -184,7 +192,7 @@ class DatasetEngine:
     def source(self, file: PendingFile) -> Source:
         """Return what the embedder needs to know of a file."""
         media_type = file.media_type if self._holding.analyzes else METADATA_ONLY
-        return Source(uri=file.uri, media_type=media_type, known=file.known)
+        return Source(uri=file.uri, media_type=media_type, account=self._account, known=file.known)
 
     def commit(self, found: Sequence[Result]) -> None:
         """Store results and take their items into the index."""

@@ -35,7 +35,10 @@ _NO_FACE = "There is no face in the picture."
 def sources_of(task: Task) -> list[Source]:
     """Return the pictures that a task searches with."""
     asked = json.loads(task.request_definition)
-    return [Source(uri=source["URI"], media_type="image") for source in asked["Sources"]]
+    return [
+        Source(uri=source["URI"], media_type="image", account=task.account)
+        for source in asked["Sources"]
+    ]
 
 
 class FaceSearches:

@@ -5,14 +5,23 @@ import structlog
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.publisher import ShortTransactions
+from imm_ray.dataset.thumbnail_sweep import KeptThumbnails
 from imm_ray.store import purge
 from imm_ray.store.database import Database, Tx
 
 _log = structlog.get_logger(__name__)
 
 
-def purge_datasets(database: Database, *, notices: Notices, clock: Clock) -> int:
+def purge_datasets(
+    database: Database,
+    *,
+    notices: Notices,
+    clock: Clock,
+    thumbnails: KeptThumbnails | None = None,
+) -> int:
     """Delete all rows of datasets that were marked for it; return how many datasets are gone.
+
+    Their thumbnails go first: while rows are left, whoever comes next tries that again.
 
     It goes on where another call, of this process or of one that has died, has stopped.
     """
@@ -20,6 +29,8 @@ def purge_datasets(database: Database, *, notices: Notices, clock: Clock) -> int
     with database.read() as tx:
         marked = purge.waiting(tx)
     for dataset_id in marked:
+        if thumbnails is not None:
+            thumbnails.forget_dataset(dataset_id)
 
         def step(tx: Tx) -> bool:
             return purge.step(

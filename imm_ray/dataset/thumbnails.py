@@ -24,7 +24,7 @@ class Thumbnailer:
     def make(self, wanted: Thumbnail) -> bytes | Refused:
         """Return a JPEG; a file that is not what was indexed is refused."""
         try:
-            fetched = self._reader.read(wanted.uri)
+            fetched = self._reader.read(wanted.uri, wanted.account)
             if fetched.stat.content_hash != wanted.content_hash:
                 return Refused("The file has changed since it was indexed; index it again.")
             return self._cropper.crop(

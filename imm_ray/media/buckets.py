@@ -17,10 +17,9 @@ from imm_ray.errors import SourceError
 from imm_ray.media.local import Folder
 from imm_ray.media.remote import RemoteFolder
 from imm_ray.model import SourceStat
-from imm_ray.settings import Limits
+from imm_ray.settings import NOT_ALLOWED, Limits, Share
 
 _log = logging.getLogger(__name__)
-_NOT_ALLOWED = "The source is not allowed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +48,29 @@ class Buckets:
     Parameters
     ----------
     buckets
-        Bucket name -> folder, or an fsspec URL such as ``s3://real-bucket/prefix``.
+        Bucket name -> folder, or an fsspec URL such as ``s3://real-bucket/prefix``, and the
+        accounts that may use it: to others it is not there.
     file_roots
-        Folders below which ``file://`` URIs are read.
+        Folders below which ``file://`` URIs are read, likewise.
     """
 
     def __init__(
-        self, buckets: Mapping[str, str], file_roots: Sequence[Path], limits: Limits
+        self, buckets: Mapping[str, Share], file_roots: Sequence[Share], limits: Limits
     ) -> None:
-        self._buckets = {name: _store(place, limits) for name, place in buckets.items()}
-        self._roots = [str(root.absolute()) for root in file_roots]
+        self._buckets = {
+            name: (bucket, _store(bucket.target, limits)) for name, bucket in buckets.items()
+        }
+        self._roots = tuple(file_roots)
         self._max_bytes = limits.max_file_bytes
 
-    def stat(self, uri: str) -> SourceStat:
+    def stat(self, uri: str, account: str) -> SourceStat:
         """Return size, ETag and time of an object without reading it, or raise `SourceError`."""
-        store, key = self._find(uri)
+        store, key = self._find(uri, account)
         return store.stat(key)
 
-    def read(self, uri: str) -> Fetched:
+    def read(self, uri: str, account: str) -> Fetched:
         """Return an object's bytes, at most ``limits.max_file_bytes``, or raise `SourceError`."""
-        store, key = self._find(uri)
+        store, key = self._find(uri, account)
         data, stat = store.read(key, limit=self._max_bytes + 1)
         if not data:
             raise SourceError("The file is empty.")
@@ -79,34 +81,36 @@ class Buckets:
         stat = replace(stat, size=len(data), content_hash=hashlib.sha256(data).hexdigest())
         return Fetched(data, stat, content_type(uri))
 
-    def _find(self, uri: str) -> tuple[Store, str]:
+    def _find(self, uri: str, account: str) -> tuple[Store, str]:
         scheme, separator, rest = uri.partition("://")
         if separator and scheme in ("oss", "s3"):
-            return self._find_bucket(uri, rest)
+            return self._find_bucket(uri, rest, account)
         if separator and scheme == "file":
-            return self._find_root(uri, rest)
+            return self._find_root(uri, rest, account)
         _log.warning("source refused: its scheme is not served uri=%r", uri)
-        raise SourceError(_NOT_ALLOWED)
+        raise SourceError(NOT_ALLOWED)
 
-    def _find_bucket(self, uri: str, rest: str) -> tuple[Store, str]:
+    def _find_bucket(self, uri: str, rest: str, account: str) -> tuple[Store, str]:
         name, _, key = rest.partition("/")
-        store = self._buckets.get(name)
-        if store is None or not key:
+        bucket, store = self._buckets.get(name, (None, None))
+        if bucket is None or store is None or not bucket.serves(account) or not key:
             _log.warning(
-                "source refused: bucket %r is not configured, or no key is given "
-                "(set buckets.NAME or --bucket NAME=FOLDER) uri=%r",
-                *(name, uri),
+                "source refused: bucket %r is not configured for account %r, or no key is given "
+                "(set buckets.NAME or --bucket NAME=FOLDER, and its accounts) uri=%r",
+                *(name, account, uri),
             )
-            raise SourceError(_NOT_ALLOWED)
+            raise SourceError(NOT_ALLOWED)
         return store, key
 
-    def _find_root(self, uri: str, path: str) -> tuple[Store, str]:
+    def _find_root(self, uri: str, path: str, account: str) -> tuple[Store, str]:
         for root in self._roots:
-            prefix = root.rstrip("/") + "/"
-            if path.startswith(prefix) and len(path) > len(prefix):
-                return Folder(root), path[len(prefix) :]
-        _log.warning("source refused: it is below none of file_roots uri=%r", uri)
-        raise SourceError(_NOT_ALLOWED)
+            if root.serves(account) and root.holds(path):
+                return Folder(root.target), path[len(root.target.rstrip("/")) + 1 :]
+        _log.warning(
+            "source refused: it is below none of the file_roots of account %r uri=%r",
+            *(account, uri),
+        )
+        raise SourceError(NOT_ALLOWED)
 
 
 def content_type(uri: str) -> str:

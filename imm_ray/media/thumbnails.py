@@ -3,23 +3,28 @@
 import logging
 import os
 import re
+import shutil
 import tempfile
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from imm_ray.model import DatasetId, FileId
+from imm_ray.settings import Settings
+
 _log = logging.getLogger(__name__)
 
-_KEY = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(r"(?P<dataset>[A-Za-z0-9-]{1,64})/(?P<file>[A-Za-z0-9-]{1,64})/[0-9a-f]{64}")
 _KEPT = 0.9  # of the bytes that are allowed, when some are thrown away
 
 
 class DiskThumbnails:
-    """A folder of files named by key; those used longest ago go first.
+    """A folder for each dataset, in it one for each file; what was used longest ago goes first.
 
     A key names dataset, file, revision, content, box and size (`model.Thumbnail.key`), and only who
     finds that file in the database can know it: what was deleted or indexed again is asked for by
-    nobody. A key is 64 hex digits and nothing else, so it leads to no other folder.
+    nobody. Its parts are letters and digits, so it leads to no other folder.
 
     Parameters
     ----------
@@ -64,9 +69,32 @@ class DiskThumbnails:
         except OSError as error:
             _log.error("thumbnail not kept, so it will be made again: %s", error)
 
+    def forget(self, dataset_id: DatasetId, file_ids: Iterable[FileId]) -> None:
+        """Throw away what is kept of files; what can not be thrown away is logged."""
+        for file_id in file_ids:
+            _remove(self._folder / dataset_id / file_id)
+
+    def forget_dataset(self, dataset_id: DatasetId) -> None:
+        """Throw away all that is kept of a dataset; what can not be thrown away is logged."""
+        _remove(self._folder / dataset_id)
+
+    def datasets(self) -> list[DatasetId]:
+        """Return the datasets of which there is a folder."""
+        return [DatasetId(name) for name in _names(self._folder)]
+
+    def files(self, dataset_id: DatasetId) -> list[FileId]:
+        """Return the files of a dataset of which there is a folder."""
+        return [FileId(name) for name in _names(self._folder / dataset_id)]
+
+    def _all(self) -> Iterator[Path]:
+        for folder, _, names in os.walk(self._folder):
+            yield from (Path(folder) / name for name in names)
+
     def _write(self, path: Path, content: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="new-")
+        for folder in (path.parent.parent, path.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix="new-")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -77,7 +105,7 @@ class DiskThumbnails:
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
-            raise ValueError(f"{key!r} is no key of a thumbnail: it has not 64 hex digits")
+            raise ValueError(f"{key!r} is no key of a thumbnail: DATASET/FILE/64 hex digits")
         return self._folder / key
 
     def _make_room(self, added: int) -> None:
@@ -86,7 +114,7 @@ class DiskThumbnails:
         if self._bytes is not None and self._bytes <= self._max_bytes:
             return
         found = []
-        for path in self._folder.iterdir():
+        for path in self._all():
             with suppress(FileNotFoundError):  # another process throws away, too
                 stat = path.stat()
                 found.append((stat.st_mtime_ns, stat.st_size, path))
@@ -98,3 +126,28 @@ class DiskThumbnails:
                 return
             path.unlink(missing_ok=True)
             self._bytes -= size
+
+
+def open_thumbnails(settings: Settings) -> DiskThumbnails:
+    """Return the thumbnails in the data folder."""
+    folder = settings.data.absolute() / "thumbnails"
+    return DiskThumbnails(folder, settings.limits.thumbnail_cache_bytes)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _remove(path: Path) -> None:
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except FileNotFoundError:
+        return  # another process throws away, too, or nothing was ever kept
+    except OSError as error:
+        _log.error("thumbnails not thrown away, so it will be tried again: %s", error)

@@ -205,6 +205,8 @@ class Source:
     uri: str
     media_type: str = ""
     """As declared by the client: image, video, audio, document …; '' when not said."""
+    account: str = ""
+    """Whose dataset or request it is: it is read only from what that account may use."""
     known: SourceStat | None = None
     """Set when the file was indexed before with the same models: unchanged bytes need no work."""
 

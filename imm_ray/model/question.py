@@ -4,10 +4,19 @@ import hashlib
 from dataclasses import astuple, dataclass
 from typing import TypeAlias
 
-from imm_ray.model.entity import Box, ClusterId, ClusterKind, DatasetId, Figure, FileId, Vector
+from imm_ray.model.entity import (
+    Box,
+    ClusterId,
+    ClusterKind,
+    DatasetId,
+    Figure,
+    FileId,
+    Source,
+    Vector,
+)
 
-Picture: TypeAlias = str | bytes
-"""A picture to look at: its URI, or its bytes."""
+Picture: TypeAlias = Source | bytes
+"""A picture to look at: where it is, or its bytes."""
 
 SIMILAR_FACES = 5
 """How many faces a FacesSearching task tells for a source when its request does not say."""
@@ -88,6 +97,8 @@ class Explained:
 class Thumbnail:
     """A small picture that is wanted of an indexed file."""
 
+    account: str
+    """Whose dataset it is."""
     dataset_id: DatasetId
     file_id: FileId
     revision: int
@@ -104,8 +115,9 @@ class Thumbnail:
 
     @property
     def key(self) -> str:
-        """A name that no other content, revision, box or size has: 64 hex digits."""
-        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
+        """``DATASET/FILE/`` and a name that no other content, revision, box or size has."""
+        name = hashlib.sha256(repr(astuple(self)).encode()).hexdigest()
+        return f"{self.dataset_id}/{self.file_id}/{name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Dispatcher:
         self._clock = clock
         client = httpx.Client(timeout=settings.timeout_s, follow_redirects=False)
         self._senders = {
-            topic: open_sender(target, client) for topic, target in settings.topics.items()
+            name: open_sender(topic.target, client) for name, topic in settings.topics.items()
         }
 
     def deliver_due(self) -> int:

@@ -6,7 +6,7 @@ from imm_ray.api.asgi import AsgiApp, accepted_hosts, build_asgi
 from imm_ray.api.key_rotation import open_key_ring
 from imm_ray.api.ports import Ports
 from imm_ray.api.service import ImmService
-from imm_ray.media.thumbnails import DiskThumbnails
+from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.logging import configure_logging
@@ -44,9 +44,7 @@ class Ingress:
             ports=Ports(
                 pictures=ServePictures(),
                 owners=OwnerActors(directory),
-                thumbnails=DiskThumbnails(
-                    settings.data.absolute() / "thumbnails", settings.limits.thumbnail_cache_bytes
-                ),
+                thumbnails=open_thumbnails(settings),
             ),
         )
         start_steward(settings, generation)

@@ -10,6 +10,8 @@ import structlog
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.purge import purge_datasets
+from imm_ray.dataset.thumbnail_sweep import sweep_thumbnails
+from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.dispatcher import Dispatcher
@@ -24,6 +26,7 @@ _DELIVER_S = 0.5
 _RING_S = 5.0
 _PURGE_S = 60.0
 _ERASE_S = 2.0
+_SWEEP_S = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -38,6 +41,7 @@ class Steward:
         configure_logging()
         self._settings = settings
         self._database = Database(settings.store_url)
+        self._thumbnails = open_thumbnails(settings)
         self._directory = Directory(self._database, settings, generation)
         messages = NotificationBuilder(settings.server.region)
         self._notices = Notices(task=messages.task, request=messages.index_request)
@@ -48,6 +52,7 @@ class Steward:
             ("ring", self._ring, _RING_S),
             ("purge", purge.run, _PURGE_S),
             ("erase", self._erase, _ERASE_S),
+            ("sweep", self._sweep, _SWEEP_S),
         ):
             threading.Thread(
                 target=_repeat, args=(name, chore, every_s), name=f"imm-ray-{name}", daemon=True
@@ -65,7 +70,13 @@ class Steward:
 
     def _erase(self) -> None:
         """Delete what is left of purged datasets."""
-        purge_datasets(self._database, notices=self._notices, clock=utc_now)
+        purge_datasets(
+            self._database, notices=self._notices, clock=utc_now, thumbnails=self._thumbnails
+        )
+
+    def _sweep(self) -> None:
+        """Throw away thumbnails that a crash or a race has left."""
+        sweep_thumbnails(self._database, self._thumbnails)
 
 
 def start_steward(settings: Settings, generation: int) -> None:

@@ -56,6 +56,17 @@ def of_figure(tx: Tx, dataset_id: DatasetId, figure_id: str) -> tuple[IndexedPic
     return picture, Box(row.left, row.top, row.width, row.height)
 
 
+def existing(tx: Tx, dataset_id: DatasetId, file_ids: Collection[FileId]) -> set[FileId]:
+    """Return which of the files a dataset has that is not being purged."""
+    f, d = tables.file.c, tables.dataset.c
+    query = (
+        select(f.file_id)
+        .join(tables.dataset, d.dataset_id == f.dataset_id)
+        .where(f.dataset_id == dataset_id, f.file_id.in_(file_ids), d.purged_at.is_(None))
+    )
+    return {FileId(file_id) for file_id in tx.scalars(query)}
+
+
 def is_current(tx: Tx, picture: IndexedPicture) -> bool:
     """Return whether the file still exists and has not been indexed or changed since."""
     f = tables.file.c

@@ -1,6 +1,6 @@
 """What is left to do: for admission, for the owner, and for the janitor."""
 
-from sqlalchemy import Select, delete, func, literal, select, union, update
+from sqlalchemy import BindParameter, Select, String, delete, func, literal, select, union, update
 
 from imm_ray.model import DatasetId, EditStatus, FileId, FileStatus, TaskStatus
 from imm_ray.store import datasets, tables
@@ -39,15 +39,20 @@ def datasets_with_work(tx: Tx, *, auto: bool = False) -> list[DatasetId]:
         tables.dataset, (d.dataset_id == x.dataset_id) & (x.seq > d.mended_seq)
     )
     query = union(
-        select(f.dataset_id).where(f.status == FileStatus.PENDING),
-        select(t.dataset_id).where(t.status == TaskStatus.RUNNING),
-        select(e.dataset_id).where(e.status == EditStatus.PENDING),
+        select(f.dataset_id).where(f.status == _spelt(FileStatus.PENDING)),
+        select(t.dataset_id).where(t.status == _spelt(TaskStatus.RUNNING)),
+        select(e.dataset_id).where(e.status == _spelt(EditStatus.PENDING)),
         behind,
         _to_cluster_by_themselves(auto),
     ).subquery()
     purged = select(d.dataset_id).where(d.purged_at.is_not(None))
     left = select(query.c.dataset_id).where(query.c.dataset_id.not_in(purged))
     return [DatasetId(row[0]) for row in tx.execute(left)]
+
+
+def _spelt(status: str) -> BindParameter[str]:
+    """Return a status that stands in the SQL itself, as `columns.of_status` needs it."""
+    return literal(str(status), String, literal_execute=True)
 
 
 def _to_cluster_by_themselves(auto: bool) -> Select[tuple[str]]:

@@ -24,7 +24,7 @@ from imm_ray.dataset.thumbnails import Thumbnailer
 from imm_ray.errors import ResourceNotFound
 from imm_ray.media.buckets import Buckets
 from imm_ray.media.decoder import Decoder
-from imm_ray.media.thumbnails import DiskThumbnails
+from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.model import (
     DatasetId,
     Explained,
@@ -69,8 +69,9 @@ class LocalPictures:
 
     async def look(self, picture: Picture) -> Outcome:
         """Return the embedder's outcome."""
-        uri = picture if isinstance(picture, str) else upload_uri(picture)
-        return (await self._embedder.embed([Source(uri=uri, media_type="image")]))[0]
+        if isinstance(picture, bytes):
+            picture = Source(uri=upload_uri(picture), media_type="image")
+        return (await self._embedder.embed([picture]))[0]
 
     async def thumbnail(self, wanted: Thumbnail) -> bytes | Refused:
         """Return a small JPEG of a file in a bucket."""
@@ -172,9 +173,7 @@ class LocalImm:
             ports=Ports(
                 pictures=self._pictures,
                 owners=LocalOwners(self._reception),
-                thumbnails=DiskThumbnails(
-                    self.settings.data / "thumbnails", self.settings.limits.thumbnail_cache_bytes
-                ),
+                thumbnails=open_thumbnails(self.settings),
             ),
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="imm-ray-local")
@@ -278,7 +277,8 @@ class LocalImm:
             service.close()
 
     def _purge(self) -> None:
-        purge_datasets(self.database, notices=self._notices(), clock=self.clock)
+        kept = open_thumbnails(self.settings)
+        purge_datasets(self.database, notices=self._notices(), clock=self.clock, thumbnails=kept)
 
     def _notices(self) -> Notices:
         messages = NotificationBuilder(self.settings.server.region)

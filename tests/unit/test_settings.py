@@ -45,9 +45,10 @@ def test_paths_do_not_depend_on_where_a_worker_runs(
         buckets={"here": "photos", "cloud": "s3://bucket/prefix"},
         notifications={"topics": {"file": "told.jsonl", "web": "http://127.0.0.1/x"}},
     )
-    assert settings.buckets == {"here": str(tmp_path / "photos"), "cloud": "s3://bucket/prefix"}
-    assert settings.notifications.topics["file"] == str(tmp_path / "told.jsonl")
-    assert settings.notifications.topics["web"] == "http://127.0.0.1/x"
+    places = {name: bucket.target for name, bucket in settings.buckets.items()}
+    assert places == {"here": str(tmp_path / "photos"), "cloud": "s3://bucket/prefix"}
+    assert settings.notifications.topics["file"].target == str(tmp_path / "told.jsonl")
+    assert settings.notifications.topics["web"].target == "http://127.0.0.1/x"
     assert settings.store_url == f"sqlite:///{tmp_path / 'imm-ray-data' / 'imm.db'}"
 
 

@@ -15,8 +15,10 @@ from Tea.exceptions import TeaException
 
 from imm_ray.settings import Settings, load_settings
 from imm_ray.testing import ACCESS_KEY_ID, ACCESS_KEY_SECRET, FakeEmbedder, LocalImm
+from tests.wire.rig import everybodys
 
 HERE = {"project_name": "p", "dataset_name": "d"}
+
 NAMES: dict[str, Any] = {"ProjectName": "p", "DatasetName": "d"}
 OTHER_KEY = ("otherak", "othersecret")
 
@@ -37,8 +39,8 @@ def settings_of(folder: Path, **more: Any) -> Settings:
         **{
             "data": folder / "data",
             "auth": {"users": users},
-            "notifications": {"topics": {"told": str(folder / "told.jsonl")}},
-            "buckets": {"b": str(folder / "bucket")},
+            "notifications": {"topics": {"told": everybodys(str(folder / "told.jsonl"))}},
+            "buckets": {"b": everybodys(str(folder / "bucket"))},
             **more,
         },
     )

@@ -51,6 +51,11 @@ USERS = (
 SECRETS = {user["access_key_id"]: user["access_key_secret"] for user in USERS}
 
 
+def everybodys(share: Any) -> Any:
+    """Return a bucket or topic that is given by its target alone as one that all accounts use."""
+    return {"target": share, "accounts": ["*"]} if isinstance(share, str) else share
+
+
 class Clock:
     """Stands still until it is moved; ``None`` follows the real time."""
 
@@ -72,12 +77,14 @@ class Rig:
     """Without them, actions that ask models and owners are refused."""
 
     def __init__(self, folder: Path, **overrides: Any) -> None:
-        topics = {"topic1": "/dev/null", "topic2": "/dev/null"}
+        topics = {name: everybodys("/dev/null") for name in ("topic1", "topic2")}
+        buckets = overrides.pop("buckets", {})
         self.settings: Settings = load_settings(
             **{
                 "data": folder,
                 "auth": {"users": USERS},
                 "notifications": {"topics": topics},
+                "buckets": {name: everybodys(place) for name, place in buckets.items()},
                 **overrides,
             }
         )

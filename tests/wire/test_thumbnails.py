@@ -57,7 +57,7 @@ def asker(tmp_path: Path) -> Iterator[Asker]:
 
 
 def put(asker: Asker, name: str, content: bytes) -> None:
-    (Path(asker.imm.settings.buckets["b"]) / name).write_bytes(content)
+    (Path(asker.imm.settings.buckets["b"].target) / name).write_bytes(content)
 
 
 def get(asker: Asker, **given: Any) -> Image.Image:
@@ -67,7 +67,7 @@ def get(asker: Asker, **given: Any) -> Image.Image:
 
 
 def cached(asker: Asker) -> list[Path]:
-    return sorted((asker.imm.settings.data / "thumbnails").glob("*"))
+    return sorted((asker.imm.settings.data / "thumbnails").glob("*/*/*"))
 
 
 def test_the_whole_picture_upright_and_small(asker: Asker) -> None:

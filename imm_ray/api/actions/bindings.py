@@ -71,13 +71,15 @@ class ResumeBinding(OfBinding):
 def create_binding(tx: Tx, call: Call, params: CreateBinding) -> Written:
     """Bind a bucket to a dataset, which shall have its objects as files.
 
-    The bucket must be among ``buckets`` in the settings of the server, and a URI is bound to a
+    The bucket must be among ``buckets`` in the settings of the server and be the account's to use:
+    another's is as unknown as one that is not there. A URI is bound to a
     dataset once. A new binding is Ready, its Phase empty, until its first scan begins; this version
     keeps bindings and does not scan yet. ``oss://b/`` and ``b`` mean ``oss://b``.
     """
     dataset = _dataset(tx, call, params)
     name = params.uri.partition("://")[2]
-    if name not in call.surroundings.settings.buckets:
+    bucket = call.surroundings.settings.buckets.get(name)
+    if bucket is None or not bucket.serves(call.account):
         raise InvalidArgument.of(
             "URI",
             f"the bucket {name!r} is not configured; add it to buckets in the settings of the "

@@ -73,13 +73,14 @@ def batch_index_file_meta(tx: Tx, call: Call, params: BatchIndexFileMeta) -> Wri
     A file that is indexed already is indexed again: what is said of it now is added to what was
     said before, its result stays readable until the new one is there. Of a URI that stands twice in
     ``Files`` the later one holds. ``InputFile.Figures`` is ignored, as in IMM. Whether a URI can be
-    read shows in the file's ObjectStatus and Reason, not here.
+    read shows in the file's ObjectStatus and Reason, not here: what is in a bucket or a folder of
+    another account is not allowed, as if it were not configured.
     """
     return _index(tx, call, params, params.files)
 
 
 def _index(tx: Tx, call: Call, params: _Notified, inputs: Sequence[InputFile]) -> Written:
-    topics = call.surroundings.settings.notifications.topics
+    topics = call.surroundings.settings.notifications.topics_of(call.account)
     notification = accept_notification(params.notification, topics)
     dataset = _dataset(tx, call, params)
     if dataset.total_file_size >= dataset.quotas.dataset_max_total_file_size:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from imm_ray.api.asking import Asking
 from imm_ray.api.call import Call
+from imm_ray.api.looking import look_at
 from imm_ray.api.render_faces import detected_face_body, similarity
 from imm_ray.api.schema import AsJson, OfProject, Uri, Wire
 from imm_ray.embed.cards import load_card
@@ -56,12 +57,12 @@ class CompareImageFaces(OfProject):
 async def detect_image_faces(asking: Asking, call: Call, params: OfPicture) -> dict[str, Any]:
     """Return the faces of a picture, the surest first; nothing is stored.
 
-    They have no FigureId and no cluster. The picture is read from the configured buckets and
+    They have no FigureId and no cluster. The picture is read from the account's buckets and
     decoded as in indexing, with the same limits; one that can not be read or decoded is an
     InvalidArgument that says why. ``CredentialConfig`` is refused: this service assumes no roles.
     """
     await _require_project(asking, call, params)
-    seen = await asking.look(params.source_uri, "SourceURI")
+    seen = await look_at(asking, call, params.source_uri, "SourceURI")
     return {"Faces": [detected_face_body(face) for face in seen.faces]}
 
 
@@ -77,7 +78,8 @@ async def compare_image_faces(
     await _require_project(asking, call, params)
     source = params.source
     seen = await asyncio.gather(
-        asking.look(source.uri1, "Source.URI1"), asking.look(source.uri2, "Source.URI2")
+        look_at(asking, call, source.uri1, "Source.URI1"),
+        look_at(asking, call, source.uri2, "Source.URI2"),
     )
     first, second = (
         _of_some(largest_face(picture.faces), parameter)
@@ -91,7 +93,7 @@ async def compare_image_faces(
 async def detect_image_score(asking: Asking, call: Call, params: OfPicture) -> dict[str, Any]:
     """Return the quality of a picture, 0–1, as indexing finds it; nothing is stored."""
     await _require_project(asking, call, params)
-    seen = await asking.look(params.source_uri, "SourceURI")
+    seen = await look_at(asking, call, params.source_uri, "SourceURI")
     return {"ImageScore": {"OverallQualityScore": similarity(seen.image_score)}}
 
 

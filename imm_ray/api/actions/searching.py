@@ -10,6 +10,7 @@ from imm_ray.api.actions.pictures import CredentialConfig
 from imm_ray.api.actions.tasks import CreateTask, create_task
 from imm_ray.api.asking import Asking
 from imm_ray.api.call import Call, Written
+from imm_ray.api.looking import look_at
 from imm_ray.api.render_faces import boundary, detected_face_body, similarity
 from imm_ray.api.schema import MAX_BATCH, AsJson, Integer, OfDataset, Uri, Wire
 from imm_ray.embed.cards import load_card
@@ -81,7 +82,7 @@ async def search_image_figure_cluster(
     Clusters are those that reads show; faces that no run has covered yet belong to none.
     """
     dataset = await _dataset(asking, call, params)
-    seen = await asking.look(params.source_uri, "SourceURI")
+    seen = await look_at(asking, call, params.source_uri, "SourceURI")
     wanted = Search(faces=tuple(face.vector for face in seen.faces))
     found = await asking.owners.search(dataset.dataset_id, wanted) if seen.faces else Found()
     people = await _visible(asking, dataset.dataset_id, found)

@@ -101,7 +101,7 @@ def create_task(tx: Tx, call: Call, params: CreateTask, task_type: TaskType) -> 
 
 def accept_task(tx: Tx, call: Call, params: CreateTask, task_type: TaskType) -> Task:
     """Store a new task and return it."""
-    topics = call.surroundings.settings.notifications.topics
+    topics = call.surroundings.settings.notifications.topics_of(call.account)
     notification = accept_notification(params.notification, topics)
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     call.surroundings.admission.admit(tx, dataset, items=1, now=call.now)

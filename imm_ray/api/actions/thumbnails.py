@@ -10,6 +10,7 @@ from imm_ray.api.call import Call
 from imm_ray.api.schema import Integer, OfDataset, Uri
 from imm_ray.errors import InvalidArgument, ResourceNotFound, ServiceUnavailable, StatusConflict
 from imm_ray.model import Box, Dataset, Refused, Thumbnail
+from imm_ray.settings import NOT_ALLOWED
 from imm_ray.store import datasets, pictures
 from imm_ray.store.database import Tx
 from imm_ray.store.pictures import IndexedPicture
@@ -49,9 +50,14 @@ async def get_thumbnail(asking: Asking, call: Call, params: GetThumbnail) -> dic
     if (params.uri is None) == (params.figure_id is None):
         raise InvalidArgument("Give exactly one of the parameters URI and FigureId.")
     wanted, picture = await asking.read(lambda tx: _wanted(tx, call, params))
+    if call.surroundings.settings.forbids(wanted.uri, call.account):  # kept ones are not read
+        raise _refusal(Refused(NOT_ALLOWED))
     content = await asking.in_thread(lambda: asking.thumbnails.get(wanted.key))
     if content is None:
-        content = await _made(asking, wanted)
+        made = await asking.pictures.thumbnail(wanted)
+        if isinstance(made, Refused):
+            raise _refusal(made)
+        content = made
         if not await asking.read(lambda tx: pictures.is_current(tx, picture)):
             raise ResourceNotFound.of("file" if params.figure_id is None else "figure")
         await asking.in_thread(lambda: asking.thumbnails.put(wanted.key, content))
@@ -82,6 +88,7 @@ def _wanted(tx: Tx, call: Call, params: GetThumbnail) -> tuple[Thumbnail, Indexe
 
 def _thumbnail(dataset: Dataset, picture: IndexedPicture, box: Box, side: int) -> Thumbnail:
     return Thumbnail(
+        account=dataset.account,
         dataset_id=dataset.dataset_id,
         file_id=picture.file_id,
         revision=picture.revision,
@@ -103,10 +110,7 @@ def _with_margin(box: Box, percent: int, picture: IndexedPicture) -> Box:
     return Box(left, top, right - left, bottom - top)
 
 
-async def _made(asking: Asking, wanted: Thumbnail) -> bytes:
-    made = await asking.pictures.thumbnail(wanted)
-    if not isinstance(made, Refused):
-        return made
-    if made.transient:
-        raise ServiceUnavailable(f"{made.reason} Try again.")
-    raise StatusConflict(f"There is no picture to show: {made.reason}")
+def _refusal(refused: Refused) -> ServiceUnavailable | StatusConflict:
+    if refused.transient:
+        return ServiceUnavailable(f"{refused.reason} Try again.")
+    return StatusConflict(f"There is no picture to show: {refused.reason}")

@@ -52,6 +52,7 @@ def test_what_a_refusal_becomes() -> None:
 
 def test_a_thumbnail_has_a_key_of_its_own() -> None:
     given = {
+        "account": "1",
         "dataset_id": DatasetId("d"),
         "file_id": FileId("f"),
         "revision": 1,
@@ -63,6 +64,7 @@ def test_a_thumbnail_has_a_key_of_its_own() -> None:
         "side": 64,
     }
     others = {
+        "account": "2",
         "dataset_id": "e",
         "file_id": "g",
         "revision": 2,

@@ -23,6 +23,7 @@ from imm_ray.dataset.representatives import Themselves
 from imm_ray.dataset.rules import DatasetRules
 from imm_ray.dataset.service import DatasetService
 from imm_ray.index.exact import ExactIndex
+from imm_ray.media.thumbnails import DiskThumbnails
 from imm_ray.model import (
     ClusterId,
     ClusterKind,
@@ -122,6 +123,7 @@ class Owner:
         self.rules = rules or Clustering(min_entity_count=minimum)
         self.exact_items = exact_items
         self.holding: DatasetRules | None = None
+        self.thumbnails = DiskThumbnails(folder / "thumbnails", 1_000_000)
         self.url = f"sqlite:///{folder / 'imm.db'}"
         self.database = Database(self.url)
         self.engine_database = self.database
@@ -154,6 +156,8 @@ class Owner:
         self.engine = DatasetEngine(
             self.engine_database,
             lease,
+            account="a",
+            thumbnails=self.thumbnails,
             collections={ClusterKind.FIGURE: self.figures, ClusterKind.SIMILAR: self.images},
             book=self.book,
             rules=self.rules,

@@ -25,12 +25,12 @@ class ScriptedReader:
     reads: int = 0
     current: SourceStat = STAT
 
-    def stat(self, uri: str) -> SourceStat:
+    def stat(self, uri: str, account: str) -> SourceStat:
         self.stats += 1
         self._refuse(uri)
         return replace(self.current, content_hash="")
 
-    def read(self, uri: str) -> Fetched:
+    def read(self, uri: str, account: str) -> Fetched:
         self.reads += 1
         self._refuse(uri)
         return Fetched(uri.encode(), self.current)

@@ -13,7 +13,12 @@ from imm_ray.media.thumbnails import DiskThumbnails
 
 
 def key(name: object) -> str:
-    return sha256(str(name).encode()).hexdigest()
+    return f"d/f{name}/{sha256(str(name).encode()).hexdigest()}"
+
+
+def contents(folder: Path) -> list[Path]:
+    """Return all files below a folder."""
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def age(folder: Path, name: object, seconds: int) -> None:
@@ -29,7 +34,9 @@ def test_what_was_put_is_there_also_for_the_next_process(tmp_path: Path) -> None
     assert first.get(key(1)) == b"one"
     assert DiskThumbnails(folder, 1000).get(key(1)) == b"one"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert [path.name for path in folder.iterdir()] == [key(1)]
+    assert contents(folder) == [folder / key(1)]
+    for part in ("d", "d/f1"):
+        assert stat.S_IMODE((folder / part).stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / key(1)).stat().st_mode) == 0o600
 
 
@@ -52,7 +59,7 @@ def test_the_folder_never_grows_beyond_its_limit(
     cache = DiskThumbnails(folder, 50)
     for number, size in enumerate(sizes):
         cache.put(key(number), bytes(size))
-        assert sum(path.stat().st_size for path in folder.iterdir()) <= 50
+        assert sum(path.stat().st_size for path in contents(folder)) <= 50
 
 
 def test_two_processes_share_one_limit(tmp_path: Path) -> None:
@@ -60,7 +67,7 @@ def test_two_processes_share_one_limit(tmp_path: Path) -> None:
     for number in range(30):
         (one if number % 2 else two).put(key(number), bytes(10))
     one.put(key("more"), bytes(60))
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 100
+    assert sum(path.stat().st_size for path in contents(tmp_path)) <= 100
 
 
 def test_a_limit_of_nothing_keeps_nothing(tmp_path: Path) -> None:
@@ -70,7 +77,9 @@ def test_a_limit_of_nothing_keeps_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "t").exists()
 
 
-@pytest.mark.parametrize("name", ["", "..", "../" + "a" * 61, "A" * 64, key(1) + "\n", "a" * 63])
+@pytest.mark.parametrize(
+    "name", ["", "..", "a" * 64, "d/../" + "a" * 64, key(1) + "\n", "/" + key(1), key(1)[:-1]]
+)
 def test_only_a_key_is_a_key(tmp_path: Path, name: str) -> None:
     cache = DiskThumbnails(tmp_path, 100)
     with pytest.raises(ValueError, match="no key"):
@@ -90,10 +99,10 @@ def test_a_disk_that_takes_nothing_costs_no_answer(
     monkeypatch.setattr(Path, "replace", full)
     cache.put(key(1), b"one")
     assert "thumbnail not kept, so it will be made again: no space left" in caplog.text
-    assert list(tmp_path.iterdir()) == []
+    assert contents(tmp_path) == []
     assert cache.get(key(1)) is None
 
 
 def test_what_can_not_be_read_is_not_there(tmp_path: Path) -> None:
-    (tmp_path / key(1)).mkdir()
+    (tmp_path / key(1)).mkdir(parents=True)
     assert DiskThumbnails(tmp_path, 100).get(key(1)) is None

@@ -120,7 +120,7 @@ def _text(value: object) -> str:
 
 def _number(text: str) -> float | None:
     try:
-        number = float(text)
+        number = float(text) if "_" not in text else math.nan
     except ValueError:
         return None
     return number if math.isfinite(number) else None

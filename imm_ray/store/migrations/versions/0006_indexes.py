@@ -1,0 +1,31 @@
+"""the indexes of foreign keys, and of what waits to be done"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+_INDEXES = (("cluster_state", "cluster_id"), ("index_request", "dataset_id"))
+_WAITING = (("file", "Pending"), ("edit", "Pending"), ("task", "Running"))
+
+
+def upgrade() -> None:
+    for table, column in _INDEXES:
+        op.create_index(op.f(f"ix_{table}_{column}"), table, [column])
+    for table, status in _WAITING:
+        only = sa.text(f"status = '{status}'")
+        op.create_index(
+            op.f(f"ix_{table}_{status.lower()}"),
+            table,
+            ["status", "dataset_id"],
+            sqlite_where=only,
+            postgresql_where=only,
+        )
+
+
+def downgrade() -> None:
+    for table, status in _WAITING:
+        op.drop_index(op.f(f"ix_{table}_{status.lower()}"), table)
+    for table, column in _INDEXES:
+        op.drop_index(op.f(f"ix_{table}_{column}"), table)
