@@ -51,29 +51,56 @@ def add(
     ResourceNotFound
         The dataset was deleted.
     """
-    edit = Edit(
-        edit_id=str(uuid.uuid4()),
-        dataset_id=dataset_id,
-        seq=datasets.next_seq(tx, dataset_id),
-        kind=kind,
-        payload=dict(payload),
-        task_id=task_id,
-        created_at=now,
-    )
-    tx.execute(
-        insert(tables.edit).values(
-            edit_id=edit.edit_id,
+    (edit,) = add_all(tx, dataset_id, [(kind, payload)], now, task_id=task_id)
+    return edit
+
+
+def add_all(
+    tx: Tx,
+    dataset_id: DatasetId,
+    wanted: Sequence[tuple[EditKind, JsonObject]],
+    now: datetime,
+    *,
+    task_id: TaskId = NO_TASK,
+) -> list[Edit]:
+    """Store pending edits, kind and payload each, under the dataset's next seqs and return them.
+
+    Raises
+    ------
+    ResourceNotFound
+        The dataset was deleted.
+    """
+    if not wanted:
+        return []
+    first = datasets.next_seq(tx, dataset_id, len(wanted)) - len(wanted) + 1
+    added = [
+        Edit(
+            edit_id=str(uuid.uuid4()),
             dataset_id=dataset_id,
-            seq=edit.seq,
+            seq=seq,
             kind=kind,
-            payload=edit.payload,
+            payload=dict(payload),
             task_id=task_id,
-            status=edit.status,
-            effect=edit.effect,
             created_at=now,
         )
-    )
-    return edit
+        for seq, (kind, payload) in enumerate(wanted, first)
+    ]
+    rows = [
+        {
+            "edit_id": edit.edit_id,
+            "dataset_id": dataset_id,
+            "seq": edit.seq,
+            "kind": edit.kind,
+            "payload": edit.payload,
+            "task_id": task_id,
+            "status": edit.status,
+            "effect": edit.effect,
+            "created_at": now,
+        }
+        for edit in added
+    ]
+    tx.execute(insert(tables.edit), rows)
+    return added
 
 
 def pending(tx: Tx, dataset_id: DatasetId, *, limit: int = 500) -> list[Edit]:
