@@ -72,13 +72,6 @@ def figure_clusters(
     return [found[ClusterId(i)] for i in dict.fromkeys(cluster_ids) if ClusterId(i) in found]
 
 
-def is_figure_cluster(tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId) -> bool:
-    """Return whether a cluster of the dataset groups figures."""
-    c = tables.cluster.c
-    kind = select(c.kind).where(c.cluster_id == cluster_id, c.dataset_id == dataset_id)
-    return bool(tx.scalar(kind) == ClusterKind.FIGURE)
-
-
 def page_figure_clusters(
     tx: Tx,
     dataset_id: DatasetId,

@@ -9,9 +9,9 @@ from imm_ray.api.actions.figures import ObjectId
 from imm_ray.api.actions.tasks import CreateTask, accept_task
 from imm_ray.api.call import Call, Written
 from imm_ray.api.schema import MAX_BATCH, AsJson, LabelMap, OfDataset, ShortText, Wire
-from imm_ray.errors import InvalidArgument, ResourceNotFound, StatusConflict
-from imm_ray.model import ClusterId, DatasetId, EditKind, TaskType
-from imm_ray.store import clusters, datasets, edits, lineage, people
+from imm_ray.errors import InvalidArgument, StatusConflict
+from imm_ray.model import ClusterId, EditKind, TaskType
+from imm_ray.store import clusters, datasets, edits, people
 from imm_ray.store.database import Tx
 
 FigureId = Annotated[str, Field(min_length=1, max_length=64)]
@@ -80,7 +80,7 @@ def update_figure_cluster(tx: Tx, call: Call, params: UpdateFigureCluster) -> Wr
     said = params.figure_cluster
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     call.surroundings.admission.admit(tx, dataset, items=1, now=call.now)
-    cluster_id = _current(tx, dataset.dataset_id, said.object_id)
+    (cluster_id,) = people.require_current(tx, dataset.dataset_id, [said.object_id])
     if cluster_id != said.object_id and said.meta_lock_version is not None:
         raise StatusConflict(
             f"The figure cluster {said.object_id} is now part of {cluster_id}: get that one and "
@@ -125,8 +125,7 @@ def create_figure_clusters_merging_task(
     """
     froms = _froms(params)
     task = accept_task(tx, call, params, TaskType.FIGURE_CLUSTERS_MERGING)
-    for object_id in (params.to, *froms):
-        _current(tx, task.dataset_id, object_id)
+    people.require_current(tx, task.dataset_id, [params.to, *froms])
     payload = {"to": params.to, "from": froms}
     edits.add(tx, task.dataset_id, EditKind.MERGE, payload, call.now, task_id=task.task_id)
     body = {"TaskId": task.task_id, "EventId": task.event_id}
@@ -144,7 +143,7 @@ def split_figure_cluster(tx: Tx, call: Call, params: SplitFigureCluster) -> Writ
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     dataset_id = dataset.dataset_id
     call.surroundings.admission.admit(tx, dataset, items=1, now=call.now)
-    source = _current(tx, dataset_id, params.object_id)
+    (source,) = people.require_current(tx, dataset_id, [params.object_id])
     figure_ids = list(dict.fromkeys(params.figure_ids))
     people.require_members(tx, dataset_id, source, figure_ids, "FigureIds")
     (cluster,) = clusters.figure_clusters(tx, dataset_id, [source])
@@ -164,14 +163,6 @@ def _froms(params: CreateFigureClustersMergingTask) -> list[str]:
     if params.to in froms:
         raise InvalidArgument.of("To", f"{params.to[:64]!r} is among the clusters to merge into it")
     return froms
-
-
-def _current(tx: Tx, dataset_id: DatasetId, object_id: str) -> ClusterId:
-    """Return the visible figure cluster that an id leads to."""
-    current = lineage.resolve(tx, dataset_id, ClusterId(object_id))
-    if current is None or not clusters.is_figure_cluster(tx, dataset_id, current):
-        raise ResourceNotFound.of("figure-cluster")
-    return current
 
 
 def _said(said: FigureClusterForReq) -> dict[str, Any]:
