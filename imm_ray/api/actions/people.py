@@ -10,11 +10,15 @@ from imm_ray.api.actions.tasks import CreateTask, accept_task
 from imm_ray.api.call import Call, Written
 from imm_ray.api.schema import MAX_BATCH, AsJson, LabelMap, OfDataset, ShortText, Wire
 from imm_ray.errors import InvalidArgument, StatusConflict
-from imm_ray.model import ClusterId, EditKind, TaskType
+from imm_ray.model import ClusterId, DatasetId, EditKind, TaskType
 from imm_ray.store import clusters, datasets, edits, people
 from imm_ray.store.database import Tx
 
 FigureId = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+MAX_COVER_FIGURES = 1000
+"""As many as a picture may have of faces; a client may send back the Cover that it has read."""
 
 
 class CoverFigure(Wire):
@@ -24,9 +28,9 @@ class CoverFigure(Wire):
 
 
 class CoverForReq(Wire):
-    """``FigureClusterForReq.Cover``; of its figures the first is meant."""
+    """``FigureClusterForReq.Cover``: the first of its figures that is in the cluster is meant."""
 
-    figures: Annotated[list[CoverFigure], Field(min_length=1, max_length=MAX_BATCH)]
+    figures: Annotated[list[CoverFigure] | None, Field(max_length=MAX_COVER_FIGURES)] = None
 
 
 class FigureClusterForReq(Wire):
@@ -68,8 +72,10 @@ def update_figure_cluster(tx: Tx, call: Call, params: UpdateFigureCluster) -> Wr
 
     A member that is absent stays as it is; an empty ``Name`` or ``CustomId`` and an empty
     ``CustomLabels`` clear it, and given labels replace all that there were. Of ``Cover.Figures``
-    the first counts: it must be a figure of this cluster (else InvalidArgument), and is shown while
-    it is one; then the best figure is shown again.
+    the first counts that is a figure of this cluster, so the Cover of a response can be sent back;
+    when none is, it is an InvalidArgument, and a Cover without figures is not given. The figure is
+    shown while it is in the cluster, then the best one again. Responses have the figure that is
+    shown first in ``Cover.Figures``.
 
     Every success raises ``MetaLockVersion`` by one. A ``MetaLockVersion`` that is not the stored
     one is a StatusConflict and changes nothing; without it nothing is compared. The id of a retired
@@ -86,10 +92,7 @@ def update_figure_cluster(tx: Tx, call: Call, params: UpdateFigureCluster) -> Wr
             f"The figure cluster {said.object_id} is now part of {cluster_id}: get that one and "
             "repeat the update with its MetaLockVersion."
         )
-    cover = None if said.cover is None else said.cover.figures[0].figure_id
-    if cover is not None:
-        parameter = "FigureCluster.Cover.Figures[0].FigureId"
-        people.require_members(tx, dataset.dataset_id, cluster_id, [cover], parameter)
+    cover = _cover(tx, dataset.dataset_id, cluster_id, said)
     changes = people.ClusterChanges(
         name=said.name,
         custom_id=said.custom_id,
@@ -165,9 +168,28 @@ def _froms(params: CreateFigureClustersMergingTask) -> list[str]:
     return froms
 
 
+def _cover(
+    tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId, said: FigureClusterForReq
+) -> str | None:
+    """Return the figure that is to be shown, None when nothing is said of it."""
+    if said.cover is None or said.cover.figures is None:
+        return None
+    figure_ids = [figure.figure_id for figure in said.cover.figures]
+    inside = people.members(tx, dataset_id, cluster_id, figure_ids)
+    if not inside:
+        raise InvalidArgument.of(
+            "FigureCluster.Cover.Figures[0].FigureId",
+            f"the figure {figure_ids[0]} is not in the figure cluster {cluster_id}, nor is another "
+            "of the Cover",
+        )
+    return next(figure_id for figure_id in figure_ids if figure_id in inside)
+
+
 def _said(said: FigureClusterForReq) -> dict[str, Any]:
     """Return what the history keeps of an update: what changed, and the new name."""
     given = said.model_dump(by_alias=True, exclude_none=True)
     changed = [name for name in given if name not in ("ObjectId", "MetaLockVersion")]
+    if not given.get("Cover", True):
+        changed.remove("Cover")
     name = {} if said.name is None else {"name": said.name}
     return {"changed": changed, **name}
