@@ -111,9 +111,11 @@ def _quotas(quotas: Quotas) -> dict[str, int]:
 def file_body(file: File, dataset: Dataset, fields: Collection[str] = ()) -> dict[str, Any]:
     """Return ``File``, all of it or the members named in ``fields``.
 
+    Of a path (``Figures.FigureId``) the whole member that it leads into is returned.
     What the client said of the file (title, labels …) is returned as said; ``LatLong`` and
     ``ProduceTime`` that the client gave win over those in the picture.
     """
+    members = {field.partition(".")[0] for field in fields}
     body = {
         "OwnerId": dataset.account,
         "ProjectName": dataset.project,
@@ -133,7 +135,7 @@ def file_body(file: File, dataset: Dataset, fields: Collection[str] = ()) -> dic
     return {
         name: value
         for name, value in body.items()
-        if value is not None and value != "" and (not fields or name in fields)
+        if value is not None and value != "" and (not members or name in members)
     }
 
 

@@ -142,7 +142,8 @@ def simple_query(tx: Tx, call: Call, params: SimpleQuery) -> dict[str, Any]:
     ``LatLong`` has the geo operations; a box whose left is east of its right crosses 180 degrees;
     a polygon lies on the plane of degrees. A time without a zone counts as UTC. ``Figures`` show
     the visible run, and the id of a retired cluster finds the figures of its heir. A query that
-    says nothing matches every file, whatever its ``ObjectStatus``.
+    says nothing matches every file, whatever its ``ObjectStatus``. ``WithFields`` is that of
+    GetFileMeta.
 
     At most 100 conditions below at most 5 groups, and 500 points in all polygons. Without ``Sort``
     files come in the order of their URIs. Files without the member to sort by come last, in either
