@@ -7,6 +7,7 @@ from dataclasses import replace
 from imm_ray.dataset.health import usable
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.searches import Searches
+from imm_ray.errors import StatusConflict
 from imm_ray.model import (
     SIMILAR_FACES,
     DetectedFace,
@@ -55,15 +56,31 @@ class FaceSearches:
         *,
         notices: tasks.Notices,
         clock: Clock,
+        mismatch: str = "",
     ) -> None:
         self._database = database
         self._lease = lease
         self._searches = searches
         self._notices = notices
         self._clock = clock
+        self._mismatch = mismatch
 
     def due(self) -> Task | None:
-        """Return the oldest task of the dataset if it is a search that may run now."""
+        """Return the oldest task of the dataset if it is a search that may run now.
+
+        Where pictures can not be compared with what is stored, searches that are due fail instead.
+        """
+        task = self._oldest()
+        while task is not None and self._mismatch:
+            with self._database.write() as tx:
+                ownership.check(tx, self._lease)
+                tasks.fail(
+                    tx, task, StatusConflict.code, self._mismatch, self._clock(), self._notices
+                )
+            task = self._oldest()
+        return task
+
+    def _oldest(self) -> Task | None:
         dataset_id = self._lease.dataset_id
         with self._database.read() as tx:
             task = tasks.oldest_running(tx, dataset_id)
