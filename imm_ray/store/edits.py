@@ -1,12 +1,13 @@
 """Changes by hand: the ingress adds them, the dataset's owner applies them in the order of seq."""
 
+import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, String, and_, cast, func, insert, or_, select, update
 
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import (
@@ -164,14 +165,25 @@ def get(tx: Tx, dataset_id: DatasetId, edit_id: str) -> Edit:
 
 
 def list_edits(
-    tx: Tx, dataset_id: DatasetId, *, limit: int, after: int | None = None
+    tx: Tx,
+    dataset_id: DatasetId,
+    *,
+    limit: int,
+    after: int | None = None,
+    status: EditStatus | None = None,
+    figure_id: str | None = None,
 ) -> list[Edit]:
     """Return at most ``limit`` edits, the newest first.
 
-    ``after`` is the seq of the last edit of the page before.
+    ``after`` is the seq of the last edit of the page before. With ``figure_id``, those that want a
+    figure moved, removed or split off.
     """
     e = tables.edit.c
     query = select(tables.edit).where(e.dataset_id == dataset_id)
+    if status is not None:
+        query = query.where(e.status == status)
+    if figure_id is not None:
+        query = query.where(wants(figure_id))
     if after is not None:
         query = query.where(e.seq < after)
     return [_edit(row) for row in tx.execute(query.order_by(e.seq.desc()).limit(limit)).mappings()]
@@ -202,6 +214,19 @@ def settle(tx: Tx, lease: Lease, run: int, settled: Sequence[SettledEdit], now: 
                 applied_at=now,
             )
         )
+
+
+def wants(figure_id: str) -> ColumnElement[bool]:
+    """Return the condition that an edit wants a figure moved, removed or split off."""
+    e = tables.edit.c
+    one = e.kind.in_((EditKind.MOVE, EditKind.REMOVE))
+    # Lists have no portable operator. As text each member stands in quotes; LIKE ignores case here.
+    quoted = json.dumps(figure_id, ensure_ascii=False)
+    listed = cast(e.payload["figure_ids"], String)
+    return or_(
+        and_(one, e.payload["figure_id"].as_string() == figure_id),
+        and_(e.kind == EditKind.SPLIT, func.replace(listed, quoted, "") != listed),
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from imm_ray.api.actions.figures import ObjectId
+from imm_ray.api.actions.people import FigureId
 from imm_ray.api.call import Call, Written
 from imm_ray.api.paging import Position
 from imm_ray.api.render_change import edit_body, event_body
@@ -39,6 +40,8 @@ class GetEdit(OfDataset):
 class ListEdits(OfDataset):
     """Parameters of ImmRayListEdits."""
 
+    figure_id: FigureId | None = None
+    status: Literal["Pending", "Applied", "Refused"] | None = None
     max_results: Annotated[Integer, page_size(100)] = 100
     next_token: NextToken = ""
 
@@ -82,7 +85,9 @@ def get_edit(tx: Tx, call: Call, params: GetEdit) -> dict[str, Any]:
 def list_edits(tx: Tx, call: Call, params: ListEdits) -> dict[str, Any]:
     """Return the changes by hand of a dataset, the newest first, those that wait included.
 
-    An extension of this service.
+    An extension of this service. ``Status`` is Pending, Applied or Refused; with ``FigureId`` only
+    the moves, removals and splits that name this figure are returned: so a move that was
+    acknowledged and refused later is found, with its ``Reason``.
     """
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     after = call.position(params.next_token, dataset.dataset_id)
@@ -91,6 +96,8 @@ def list_edits(tx: Tx, call: Call, params: ListEdits) -> dict[str, Any]:
         dataset.dataset_id,
         limit=params.max_results + 1,
         after=None if after is None else int(after[0]),
+        status=None if params.status is None else EditStatus(params.status),
+        figure_id=params.figure_id,
     )
     page, more = call.page(
         found,
