@@ -23,9 +23,8 @@ from imm_ray.model import (
     Task,
 )
 from imm_ray.store.query.field import INDEPENDENT as INDEPENDENT
+from imm_ray.store.query.field import OWN_MEDIA_TYPES
 from imm_ray.store.query.field import UNAVAILABLE as UNAVAILABLE
-
-_OWN_MEDIA_TYPES = ("image", "video", "audio")
 
 
 def rfc3339(time: datetime) -> str:
@@ -155,7 +154,7 @@ def _source(file: File) -> dict[str, Any]:
 
 def _media_type(content_type: str) -> str:
     kind = content_type.partition("/")[0]
-    return kind if kind in _OWN_MEDIA_TYPES else ""
+    return kind if kind in OWN_MEDIA_TYPES else ""
 
 
 def _picture(file: File) -> dict[str, Any]:

@@ -229,6 +229,8 @@ Name: TypeAlias = Annotated[
         "does not have 1 to 128 letters, digits, '_' and '-', the first a letter or '_'",
     ),
 ]
+Id: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
+"""The id of a figure, a cluster or an edit."""
 ShortText: TypeAlias = Annotated[str, Field(max_length=256)]
 Integer: TypeAlias = Annotated[int, BeforeValidator(_integer)]
 Boolean: TypeAlias = Annotated[bool, BeforeValidator(_boolean)]

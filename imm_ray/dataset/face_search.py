@@ -10,11 +10,9 @@ from imm_ray.dataset.searches import Searches
 from imm_ray.errors import StatusConflict
 from imm_ray.model import (
     SIMILAR_FACES,
-    DetectedFace,
     FigureId,
     File,
     FileId,
-    ImageAnalysis,
     Near,
     Outcome,
     Refused,
@@ -25,6 +23,7 @@ from imm_ray.model import (
     Task,
     TaskStatus,
     TaskType,
+    largest_face,
 )
 from imm_ray.store import files, ownership, results, tasks
 from imm_ray.store.database import Database
@@ -118,7 +117,8 @@ class FaceSearches:
     def _searched(self, uri: str, outcome: Outcome, most: int) -> SearchedSource:
         if isinstance(outcome, Refused):
             return SearchedSource(uri=uri, error=outcome.reason)
-        face = _largest(outcome.analysis)
+        analysis = outcome.analysis
+        face = None if analysis is None else largest_face(analysis.faces)
         if face is None:
             return SearchedSource(uri=uri, error=_NO_FACE)
         found = self._searches.search(Search(faces=(face.vector,), faces_each=most))
@@ -141,8 +141,3 @@ class FaceSearches:
     def _files(self, file_ids: set[FileId]) -> dict[FileId, File]:
         with self._database.read() as tx:
             return files.by_id(tx, self._lease.dataset_id, file_ids)
-
-
-def _largest(analysis: ImageAnalysis | None) -> DetectedFace | None:
-    faces = analysis.faces if analysis is not None else ()
-    return max(faces, key=lambda face: face.box.width * face.box.height, default=None)

@@ -1,32 +1,33 @@
 """What has become of clusters and of edits: ImmRayHistory, ImmRayGetEdit, ImmRayListEdits, undo."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
-from imm_ray.api.actions.figures import ObjectId
-from imm_ray.api.actions.people import FigureId
 from imm_ray.api.call import Call, Written
 from imm_ray.api.paging import Position
 from imm_ray.api.render_change import edit_body, event_body
-from imm_ray.api.schema import Integer, NextToken, OfDataset, page_size
+from imm_ray.api.schema import Id, Integer, NextToken, OfDataset, page_size
 from imm_ray.errors import ResourceNotFound, StatusConflict
-from imm_ray.model import ClusterId, DatasetId, Edit, EditKind, EditStatus, RecordedEvent
+from imm_ray.model import (
+    ClusterId,
+    DatasetId,
+    Edit,
+    EditKind,
+    EditStatus,
+    RecordedEvent,
+    from_microseconds,
+    to_microseconds,
+)
 from imm_ray.store import datasets, edits, lineage
 from imm_ray.store.database import Tx
 
-EditId = Annotated[str, Field(min_length=1, max_length=64)]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNDONE = frozenset({EditKind.MERGE, EditKind.MOVE, EditKind.REMOVE, EditKind.SPLIT})
 
 
 class History(OfDataset):
     """Parameters of ImmRayHistory."""
 
-    object_id: ObjectId | None = None
+    object_id: Id | None = None
     max_results: Annotated[Integer, page_size(100)] = 100
     next_token: NextToken = ""
 
@@ -34,13 +35,13 @@ class History(OfDataset):
 class GetEdit(OfDataset):
     """Parameters of ImmRayGetEdit."""
 
-    edit_id: EditId
+    edit_id: Id
 
 
 class ListEdits(OfDataset):
     """Parameters of ImmRayListEdits."""
 
-    figure_id: FigureId | None = None
+    figure_id: Id | None = None
     status: Literal["Pending", "Applied", "Refused"] | None = None
     max_results: Annotated[Integer, page_size(100)] = 100
     next_token: NextToken = ""
@@ -49,7 +50,7 @@ class ListEdits(OfDataset):
 class Undo(OfDataset):
     """Parameters of ImmRayUndo."""
 
-    edit_id: EditId
+    edit_id: Id
 
 
 def history(tx: Tx, call: Call, params: History) -> dict[str, Any]:
@@ -147,11 +148,10 @@ def _events(
     if cluster_id is not None:
         place = None if after is None else (int(run), int(position))
         return lineage.history(tx, dataset_id, cluster_id, limit=limit, after=place)
-    time = _EPOCH + timedelta(microseconds=int(at))
+    time = from_microseconds(int(at))
     here = None if after is None else (time, str(kind), int(run), int(position))
     return lineage.dataset_history(tx, dataset_id, limit=limit, after=here)
 
 
 def _position(event: RecordedEvent) -> Position:
-    at = (event.at - _EPOCH) // timedelta(microseconds=1)
-    return [at, event.kind.value, event.run, event.position]
+    return [to_microseconds(event.at), event.kind.value, event.run, event.position]

@@ -5,17 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from imm_ray.api.actions.figures import ObjectId
 from imm_ray.api.actions.tasks import CreateTask, accept_task
 from imm_ray.api.call import Call, Written
-from imm_ray.api.schema import MAX_BATCH, AsJson, LabelMap, OfDataset, ShortText, Wire
+from imm_ray.api.schema import MAX_BATCH, AsJson, Id, LabelMap, OfDataset, ShortText, Wire
 from imm_ray.errors import InvalidArgument, StatusConflict
 from imm_ray.model import ClusterId, DatasetId, EditKind, TaskType
 from imm_ray.store import clusters, datasets, edits, people
 from imm_ray.store.database import Tx
-
-FigureId = Annotated[str, Field(min_length=1, max_length=64)]
-
 
 MAX_COVER_FIGURES = 1000
 """As many as a picture may have of faces; a client may send back the Cover that it has read."""
@@ -24,7 +20,7 @@ MAX_COVER_FIGURES = 1000
 class CoverFigure(Wire):
     """The figure to show for a cluster."""
 
-    figure_id: FigureId
+    figure_id: Id
 
 
 class CoverForReq(Wire):
@@ -36,7 +32,7 @@ class CoverForReq(Wire):
 class FigureClusterForReq(Wire):
     """``FigureClusterForReq``."""
 
-    object_id: ObjectId
+    object_id: Id
     name: ShortText | None = None
     custom_id: ShortText | None = None
     custom_labels: LabelMap | None = None
@@ -53,18 +49,16 @@ class UpdateFigureCluster(OfDataset):
 class CreateFigureClustersMergingTask(CreateTask):
     """Parameters of CreateFigureClustersMergingTask."""
 
-    source: Annotated[ObjectId | None, Field(alias="From")] = None
-    sources: Annotated[
-        list[ObjectId] | None, Field(alias="Froms", max_length=MAX_BATCH), AsJson
-    ] = None
-    to: ObjectId
+    source: Annotated[Id | None, Field(alias="From")] = None
+    sources: Annotated[list[Id] | None, Field(alias="Froms", max_length=MAX_BATCH), AsJson] = None
+    to: Id
 
 
 class SplitFigureCluster(OfDataset):
     """Parameters of ImmRaySplitFigureCluster."""
 
-    object_id: ObjectId
-    figure_ids: Annotated[list[FigureId], Field(min_length=1, max_length=MAX_BATCH), AsJson]
+    object_id: Id
+    figure_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_BATCH), AsJson]
 
 
 def update_figure_cluster(tx: Tx, call: Call, params: UpdateFigureCluster) -> Written:

@@ -11,6 +11,7 @@ from imm_ray.api.render import INDEPENDENT, UNAVAILABLE
 from imm_ray.api.schema import (
     MAX_BATCH,
     AsJson,
+    Id,
     LabelMap,
     OfDataset,
     ShortText,
@@ -33,8 +34,6 @@ from imm_ray.store.database import Tx
 MAX_LABELS = 100
 MAX_FIGURES = 1000
 """In one request: so many moves keep the write lock for a fraction of a second."""
-
-Id = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 def _few_labels(labels: Any) -> Any:
