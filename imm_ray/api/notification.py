@@ -7,7 +7,7 @@ of a message follows from what it tells, so a repeated transaction makes the sam
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -17,7 +17,7 @@ from imm_ray.api.render import rfc3339
 from imm_ray.api.render_faces import searched_source_body
 from imm_ray.api.schema import Wire
 from imm_ray.errors import InvalidArgument
-from imm_ray.model import JsonObject, Message, Task, TaskType
+from imm_ray.model import JsonObject, Message, Task, TaskType, to_microseconds
 from imm_ray.store.requests import FinishedRequest
 
 _EVENT_OF_TASK = {
@@ -27,7 +27,6 @@ _EVENT_OF_TASK = {
     TaskType.FIGURE_CLUSTERS_MERGING: "imm:Task:FigureClustersMerging",
 }
 _MESSAGE_IDS = uuid.UUID("7f3a3f0e-5d0f-5b57-9d4b-1f6f1c1c0a5e")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Topic(Wire):
@@ -156,7 +155,7 @@ class NotificationBuilder:
                 "source": "acs.imm",
                 "type": event_type,
                 "subject": f"acs:imm:{self.region}:{owner}/{event_type}",
-                "time": str((time - _EPOCH) // timedelta(milliseconds=1)),
+                "time": str(to_microseconds(time) // 1000),
                 "content": write_json(content),
             }
         )

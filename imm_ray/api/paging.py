@@ -1,8 +1,10 @@
 """``NextToken``: an opaque position in one list, which nobody but this service can make.
 
-Layout before base64url: ``tag:16 bytes  position:JSON``. The tag is HMAC-SHA256, cut to 16 bytes,
-over the scope and the position. A token therefore works only for the account, action, place and
-query that it was made for. MaxResults may change from page to page.
+Layout before base64url: ``tag:16 bytes  position:JSON``, the JSON compressed by zlib when it is
+longer than 512 bytes (it then begins with 0x78; JSON begins with ``[``). The tag is HMAC-SHA256,
+cut to 16 bytes, over the scope and the position as it stands there. A token therefore works only
+for the account, action, place and query that it was made for. MaxResults may change from page to
+page.
 """
 
 import base64
@@ -10,6 +12,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,7 +23,12 @@ from imm_ray.errors import InvalidArgument
 Position: TypeAlias = Sequence[str | int]
 """The sort values of the last item that was given out."""
 
+MAX_TOKEN = 48 * 1024
+"""Characters of the longest token: that of a URI of 4096 bytes and five sort values of 1024 folded
+characters. A request line has 64 KiB, and SDKs put all parameters there."""
+
 _TAG = 16
+_LONG = 512
 _FREE = frozenset({"NextToken", "MaxResults"})
 
 
@@ -45,6 +53,8 @@ class PageTokens:
     def issue(self, scope: PageScope, position: Position) -> str:
         """Return the token of ``position`` in ``scope``."""
         content = write_json(list(position)).encode()
+        if len(content) > _LONG:  # escapes double what clients write, and compress well
+            content = zlib.compress(content)
         return base64.urlsafe_b64encode(self._tag(scope, content) + content).decode()
 
     def read(self, scope: PageScope, token: str) -> Position | None:
@@ -65,7 +75,8 @@ class PageTokens:
         canonical = base64.urlsafe_b64encode(sealed).decode() == token
         if not hmac.compare_digest(tag, self._tag(scope, content)) or not canonical:
             raise _refused()
-        position: list[str | int] = json.loads(content)
+        plain = content if content.startswith(b"[") else zlib.decompress(content)
+        position: list[str | int] = json.loads(plain)
         return position
 
     def _tag(self, scope: PageScope, content: bytes) -> bytes:

@@ -23,9 +23,8 @@ from imm_ray.model import (
     Task,
 )
 from imm_ray.store.query.field import INDEPENDENT as INDEPENDENT
+from imm_ray.store.query.field import OWN_MEDIA_TYPES
 from imm_ray.store.query.field import UNAVAILABLE as UNAVAILABLE
-
-_OWN_MEDIA_TYPES = ("image", "video", "audio")
 
 
 def rfc3339(time: datetime) -> str:
@@ -111,9 +110,11 @@ def _quotas(quotas: Quotas) -> dict[str, int]:
 def file_body(file: File, dataset: Dataset, fields: Collection[str] = ()) -> dict[str, Any]:
     """Return ``File``, all of it or the members named in ``fields``.
 
+    Of a path (``Figures.FigureId``) the whole member that it leads into is returned.
     What the client said of the file (title, labels …) is returned as said; ``LatLong`` and
     ``ProduceTime`` that the client gave win over those in the picture.
     """
+    members = {field.partition(".")[0] for field in fields}
     body = {
         "OwnerId": dataset.account,
         "ProjectName": dataset.project,
@@ -133,7 +134,7 @@ def file_body(file: File, dataset: Dataset, fields: Collection[str] = ()) -> dic
     return {
         name: value
         for name, value in body.items()
-        if value is not None and value != "" and (not fields or name in fields)
+        if value is not None and value != "" and (not members or name in members)
     }
 
 
@@ -153,7 +154,7 @@ def _source(file: File) -> dict[str, Any]:
 
 def _media_type(content_type: str) -> str:
     kind = content_type.partition("/")[0]
-    return kind if kind in _OWN_MEDIA_TYPES else ""
+    return kind if kind in OWN_MEDIA_TYPES else ""
 
 
 def _picture(file: File) -> dict[str, Any]:

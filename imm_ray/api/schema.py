@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_pascal
 
 from imm_ray.api.json_text import read_json
+from imm_ray.api.paging import MAX_TOKEN
 from imm_ray.errors import InvalidArgument
 
 DEFAULT_PAGE = 100
@@ -228,11 +229,13 @@ Name: TypeAlias = Annotated[
         "does not have 1 to 128 letters, digits, '_' and '-', the first a letter or '_'",
     ),
 ]
+Id: TypeAlias = Annotated[str, Field(min_length=1, max_length=128)]
+"""The id of a figure, a cluster or an edit."""
 ShortText: TypeAlias = Annotated[str, Field(max_length=256)]
 Integer: TypeAlias = Annotated[int, BeforeValidator(_integer)]
 Boolean: TypeAlias = Annotated[bool, BeforeValidator(_boolean)]
 Order: TypeAlias = Annotated[Literal["asc", "desc"], BeforeValidator(_order)]
-NextToken: TypeAlias = Annotated[str, Field(max_length=4096)]
+NextToken: TypeAlias = Annotated[str, Field(max_length=MAX_TOKEN)]
 Rfc3339: TypeAlias = Annotated[str, AfterValidator(_is_time)]
 LabelMap: TypeAlias = Annotated[dict[str, Any], AfterValidator(_is_label_map)]
 Uri: TypeAlias = Annotated[

@@ -15,6 +15,7 @@ from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.representatives import Themselves
 from imm_ray.dataset.rules import read_rules
 from imm_ray.embed.cards import Calibration, ModelCard, card_of_model
+from imm_ray.embed.match import mismatch
 from imm_ray.index.open import open_index
 from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.model import ClusterId, ClusterKind
@@ -57,6 +58,7 @@ def open_engine(
         notices=notices,
         clock=clock,
         rules_now=lambda tx: read_rules(tx, lease.dataset_id, settings),
+        mismatch=mismatch(dataset, settings.models),
     )
 
 

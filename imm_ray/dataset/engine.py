@@ -75,6 +75,7 @@ class DatasetEngine:
     """Indexes and clusters one dataset.
 
     ``rules_now`` tells what holds for the dataset at the moment; without it, nothing ever changes.
+    ``mismatch`` says why pictures can not be compared with what is stored, if they can not.
 
     Not thread-safe: one thread calls it. Every method raises `ownership.Fenced` when another owner
     has taken the dataset; the engine is then of no more use.
@@ -93,6 +94,7 @@ class DatasetEngine:
         notices: Notices,
         clock: Clock,
         rules_now: Callable[[Tx], DatasetRules] | None = None,
+        mismatch: str = "",
     ) -> None:
         self.dataset_id: DatasetId = lease.dataset_id
         self._database = database
@@ -113,7 +115,12 @@ class DatasetEngine:
         )
         self._searches = Searches(collections)
         self._face_searches = FaceSearches(
-            database, lease, self._searches, notices=notices.task, clock=clock
+            database,
+            lease,
+            self._searches,
+            notices=notices.task,
+            clock=clock,
+            mismatch=mismatch,
         )
         self._rules = rules
         self._notices = notices

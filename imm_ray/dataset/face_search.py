@@ -7,13 +7,12 @@ from dataclasses import replace
 from imm_ray.dataset.health import usable
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.searches import Searches
+from imm_ray.errors import StatusConflict
 from imm_ray.model import (
     SIMILAR_FACES,
-    DetectedFace,
     FigureId,
     File,
     FileId,
-    ImageAnalysis,
     Near,
     Outcome,
     Refused,
@@ -24,6 +23,7 @@ from imm_ray.model import (
     Task,
     TaskStatus,
     TaskType,
+    largest_face,
 )
 from imm_ray.store import files, ownership, results, tasks
 from imm_ray.store.database import Database
@@ -58,15 +58,31 @@ class FaceSearches:
         *,
         notices: tasks.Notices,
         clock: Clock,
+        mismatch: str = "",
     ) -> None:
         self._database = database
         self._lease = lease
         self._searches = searches
         self._notices = notices
         self._clock = clock
+        self._mismatch = mismatch
 
     def due(self) -> Task | None:
-        """Return the oldest task of the dataset if it is a search that may run now."""
+        """Return the oldest task of the dataset if it is a search that may run now.
+
+        Where pictures can not be compared with what is stored, searches that are due fail instead.
+        """
+        task = self._oldest()
+        while task is not None and self._mismatch:
+            with self._database.write() as tx:
+                ownership.check(tx, self._lease)
+                tasks.fail(
+                    tx, task, StatusConflict.code, self._mismatch, self._clock(), self._notices
+                )
+            task = self._oldest()
+        return task
+
+    def _oldest(self) -> Task | None:
         dataset_id = self._lease.dataset_id
         with self._database.read() as tx:
             task = tasks.oldest_running(tx, dataset_id)
@@ -104,7 +120,8 @@ class FaceSearches:
     def _searched(self, uri: str, outcome: Outcome, most: int) -> SearchedSource:
         if isinstance(outcome, Refused):
             return SearchedSource(uri=uri, error=outcome.reason)
-        face = _largest(outcome.analysis)
+        analysis = outcome.analysis
+        face = None if analysis is None else largest_face(analysis.faces)
         if face is None:
             return SearchedSource(uri=uri, error=_NO_FACE)
         found = self._searches.search(Search(faces=(face.vector,), faces_each=most))
@@ -127,8 +144,3 @@ class FaceSearches:
     def _files(self, file_ids: set[FileId]) -> dict[FileId, File]:
         with self._database.read() as tx:
             return files.by_id(tx, self._lease.dataset_id, file_ids)
-
-
-def _largest(analysis: ImageAnalysis | None) -> DetectedFace | None:
-    faces = analysis.faces if analysis is not None else ()
-    return max(faces, key=lambda face: face.box.width * face.box.height, default=None)

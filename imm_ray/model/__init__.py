@@ -52,7 +52,9 @@ from imm_ray.model.entity import (
     TaskType,
     Vector,
     Vectors,
+    largest_face,
 )
+from imm_ray.model.moment import from_microseconds, to_microseconds
 from imm_ray.model.question import (
     SIMILAR_FACES,
     Explained,
@@ -128,5 +130,8 @@ __all__ = [
     "Vector",
     "Vectors",
     "auto_clustering",
+    "from_microseconds",
+    "largest_face",
     "min_entity_count",
+    "to_microseconds",
 ]

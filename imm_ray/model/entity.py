@@ -167,6 +167,11 @@ class DetectedFace:
     vector: Vector
 
 
+def largest_face(faces: Sequence[DetectedFace]) -> DetectedFace | None:
+    """Return the face of the largest box, the surest of equals; None when there is none."""
+    return max(faces, key=lambda face: face.box.width * face.box.height, default=None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageAnalysis:
     """All that one decode of one picture yields."""

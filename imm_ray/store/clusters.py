@@ -1,7 +1,7 @@
 """Clusters as clients read them, at the visible run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from imm_ray.model import (
     ClusterKind,
     DatasetId,
     FigureCluster,
+    File,
     FileId,
     JsonObject,
     SimilarImage,
@@ -70,13 +71,6 @@ def figure_clusters(
     )
     found = {c.cluster_id: c for c in _figure_clusters(tx, dataset_id, query)}
     return [found[ClusterId(i)] for i in dict.fromkeys(cluster_ids) if ClusterId(i) in found]
-
-
-def is_figure_cluster(tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId) -> bool:
-    """Return whether a cluster of the dataset groups figures."""
-    c = tables.cluster.c
-    kind = select(c.kind).where(c.cluster_id == cluster_id, c.dataset_id == dataset_id)
-    return bool(tx.scalar(kind) == ClusterKind.FIGURE)
 
 
 def page_figure_clusters(
@@ -256,10 +250,21 @@ def _figure_clusters(tx: Tx, dataset_id: DatasetId, query: Select[Any]) -> list[
             image_count=row["image_count"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
-            cover=by_id.get(covers.get(shown[row["cluster_id"]], FileId(""))),
+            cover=_led_by(
+                by_id.get(covers.get(shown[row["cluster_id"]], FileId(""))),
+                shown[row["cluster_id"]],
+            ),
         )
         for row in rows
     ]
+
+
+def _led_by(cover: File | None, figure_id: str) -> File | None:
+    """Return a cover with the figure that is shown before the others of the picture."""
+    if cover is None:
+        return None
+    figures = sorted(cover.figures, key=lambda figure: figure.figure_id != figure_id)
+    return replace(cover, figures=tuple(figures))
 
 
 def _shown(tx: Tx, dataset_id: DatasetId, rows: Sequence[RowMapping]) -> dict[str, str]:

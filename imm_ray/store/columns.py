@@ -1,6 +1,6 @@
 """What the columns of all tables have in common: types, defaults, the reference to a dataset."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -16,7 +16,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from imm_ray.model import from_microseconds, to_microseconds
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -27,11 +27,11 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Return the stored number."""
-        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+        return None if value is None else to_microseconds(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         """Return the aware datetime."""
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else from_microseconds(value)
 
 
 def text(name: str, *, default: str | None = "", **kwargs: Any) -> Column[str]:

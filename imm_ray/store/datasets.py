@@ -146,8 +146,8 @@ def delete(
         tx.execute(sql_delete(table).where(table.c.dataset_id == dataset.dataset_id))
 
 
-def next_seq(tx: Tx, dataset_id: DatasetId) -> int:
-    """Raise the dataset's change number by one and return it.
+def next_seq(tx: Tx, dataset_id: DatasetId, count: int = 1) -> int:
+    """Raise the dataset's change number by ``count`` and return it: the last number of so many.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def next_seq(tx: Tx, dataset_id: DatasetId) -> int:
         The dataset was deleted.
     """
     d = tables.dataset
-    tx.execute(update(d).where(d.c.dataset_id == dataset_id).values(seq=d.c.seq + 1))
+    tx.execute(update(d).where(d.c.dataset_id == dataset_id).values(seq=d.c.seq + count))
     seq = tx.scalar(select(d.c.seq).where(d.c.dataset_id == dataset_id))
     if seq is None:
         raise ResourceNotFound.of("dataset")

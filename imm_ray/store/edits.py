@@ -1,12 +1,13 @@
 """Changes by hand: the ingress adds them, the dataset's owner applies them in the order of seq."""
 
+import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, String, and_, cast, func, insert, or_, select, update
 
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import (
@@ -51,29 +52,56 @@ def add(
     ResourceNotFound
         The dataset was deleted.
     """
-    edit = Edit(
-        edit_id=str(uuid.uuid4()),
-        dataset_id=dataset_id,
-        seq=datasets.next_seq(tx, dataset_id),
-        kind=kind,
-        payload=dict(payload),
-        task_id=task_id,
-        created_at=now,
-    )
-    tx.execute(
-        insert(tables.edit).values(
-            edit_id=edit.edit_id,
+    (edit,) = add_all(tx, dataset_id, [(kind, payload)], now, task_id=task_id)
+    return edit
+
+
+def add_all(
+    tx: Tx,
+    dataset_id: DatasetId,
+    wanted: Sequence[tuple[EditKind, JsonObject]],
+    now: datetime,
+    *,
+    task_id: TaskId = NO_TASK,
+) -> list[Edit]:
+    """Store pending edits, kind and payload each, under the dataset's next seqs and return them.
+
+    Raises
+    ------
+    ResourceNotFound
+        The dataset was deleted.
+    """
+    if not wanted:
+        return []
+    first = datasets.next_seq(tx, dataset_id, len(wanted)) - len(wanted) + 1
+    added = [
+        Edit(
+            edit_id=str(uuid.uuid4()),
             dataset_id=dataset_id,
-            seq=edit.seq,
+            seq=seq,
             kind=kind,
-            payload=edit.payload,
+            payload=dict(payload),
             task_id=task_id,
-            status=edit.status,
-            effect=edit.effect,
             created_at=now,
         )
-    )
-    return edit
+        for seq, (kind, payload) in enumerate(wanted, first)
+    ]
+    rows = [
+        {
+            "edit_id": edit.edit_id,
+            "dataset_id": dataset_id,
+            "seq": edit.seq,
+            "kind": edit.kind,
+            "payload": edit.payload,
+            "task_id": task_id,
+            "status": edit.status,
+            "effect": edit.effect,
+            "created_at": now,
+        }
+        for edit in added
+    ]
+    tx.execute(insert(tables.edit), rows)
+    return added
 
 
 def pending(tx: Tx, dataset_id: DatasetId, *, limit: int = 500) -> list[Edit]:
@@ -137,14 +165,25 @@ def get(tx: Tx, dataset_id: DatasetId, edit_id: str) -> Edit:
 
 
 def list_edits(
-    tx: Tx, dataset_id: DatasetId, *, limit: int, after: int | None = None
+    tx: Tx,
+    dataset_id: DatasetId,
+    *,
+    limit: int,
+    after: int | None = None,
+    status: EditStatus | None = None,
+    figure_id: str | None = None,
 ) -> list[Edit]:
     """Return at most ``limit`` edits, the newest first.
 
-    ``after`` is the seq of the last edit of the page before.
+    ``after`` is the seq of the last edit of the page before. With ``figure_id``, those that want a
+    figure moved, removed or split off.
     """
     e = tables.edit.c
     query = select(tables.edit).where(e.dataset_id == dataset_id)
+    if status is not None:
+        query = query.where(e.status == status)
+    if figure_id is not None:
+        query = query.where(wants(figure_id))
     if after is not None:
         query = query.where(e.seq < after)
     return [_edit(row) for row in tx.execute(query.order_by(e.seq.desc()).limit(limit)).mappings()]
@@ -175,6 +214,19 @@ def settle(tx: Tx, lease: Lease, run: int, settled: Sequence[SettledEdit], now: 
                 applied_at=now,
             )
         )
+
+
+def wants(figure_id: str) -> ColumnElement[bool]:
+    """Return the condition that an edit wants a figure moved, removed or split off."""
+    e = tables.edit.c
+    one = e.kind.in_((EditKind.MOVE, EditKind.REMOVE))
+    # Lists have no portable operator. As text each member stands in quotes; LIKE ignores case here.
+    quoted = json.dumps(figure_id, ensure_ascii=False)
+    listed = cast(e.payload["figure_ids"], String)
+    return or_(
+        and_(one, e.payload["figure_id"].as_string() == figure_id),
+        and_(e.kind == EditKind.SPLIT, func.replace(listed, quoted, "") != listed),
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:

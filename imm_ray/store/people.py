@@ -1,14 +1,15 @@
 """What clients say of figure clusters, and the clusters that they found."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from imm_ray.errors import InvalidArgument, StatusConflict
+from imm_ray.errors import InvalidArgument, ResourceNotFound, StatusConflict
 from imm_ray.model import ClusterId, ClusterKind, DatasetId, JsonObject
-from imm_ray.store import datasets, tables
+from imm_ray.store import datasets, lineage, tables
 from imm_ray.store.database import Tx
 
 _FIGURE = ClusterKind.FIGURE
@@ -34,6 +35,33 @@ class ClusterChanges:
             "chosen_cover": self.chosen_cover,
         }
         return {name: value for name, value in said.items() if value is not None}
+
+
+def current(tx: Tx, dataset_id: DatasetId, object_ids: Iterable[str]) -> dict[ClusterId, ClusterId]:
+    """Return the visible figure cluster that each id leads to, in their order, without the others.
+
+    The id of a visible figure cluster leads to itself, that of a retired one to its heir.
+    """
+    leads_to = lineage.resolve_all(tx, dataset_id, object_ids)
+    c = tables.cluster.c
+    # Ids are unique; a condition on the dataset would have SQLite walk all of its clusters.
+    query = select(c.cluster_id).where(c.cluster_id.in_(set(leads_to.values())), c.kind == _FIGURE)
+    found = set(tx.scalars(query))
+    return {object_id: to for object_id, to in leads_to.items() if to in found}
+
+
+def require_current(tx: Tx, dataset_id: DatasetId, object_ids: Sequence[str]) -> list[ClusterId]:
+    """Return the visible figure cluster that each id leads to, in their order.
+
+    Raises
+    ------
+    ResourceNotFound
+        An id leads to none.
+    """
+    leads_to = current(tx, dataset_id, object_ids)
+    if any(ClusterId(object_id) not in leads_to for object_id in object_ids):
+        raise ResourceNotFound.of("figure-cluster")
+    return [leads_to[ClusterId(object_id)] for object_id in object_ids]
 
 
 def change(

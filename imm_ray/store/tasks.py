@@ -19,7 +19,16 @@ from sqlalchemy import (
 )
 
 from imm_ray.errors import ResourceNotFound
-from imm_ray.model import DatasetId, JsonObject, Message, Task, TaskId, TaskStatus, TaskType
+from imm_ray.model import (
+    DatasetId,
+    JsonObject,
+    Message,
+    Task,
+    TaskId,
+    TaskStatus,
+    TaskType,
+    from_microseconds,
+)
 from imm_ray.store import outbox, tables
 from imm_ray.store.database import Tx
 from imm_ray.store.filters import between, labelled
@@ -103,7 +112,7 @@ def page(
     no ``ended_at`` and sorts as if it ended at the beginning of time.
     """
     t = tables.task.c
-    epoch = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    epoch = from_microseconds(0)
     key: Any = {
         "task_id": t.task_id,
         "started_at": t.started_at,

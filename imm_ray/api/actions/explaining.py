@@ -6,20 +6,18 @@ from pydantic import Field
 
 from imm_ray.api.asking import Asking
 from imm_ray.api.call import Call
-from imm_ray.api.schema import OfDataset, Uri
+from imm_ray.api.schema import Id, OfDataset, Uri
 from imm_ray.errors import InvalidArgument, StatusConflict
 from imm_ray.model import ClusterKind, DatasetId, Explained, Pair
 from imm_ray.store import datasets, pictures
 from imm_ray.store.database import Tx
 
-FigureIdText = Annotated[str, Field(max_length=64)]
-
 
 class Explain(OfDataset):
     """Parameters of ImmRayExplain."""
 
-    figure_id1: Annotated[FigureIdText | None, Field(alias="FigureId1")] = None
-    figure_id2: Annotated[FigureIdText | None, Field(alias="FigureId2")] = None
+    figure_id1: Annotated[Id | None, Field(alias="FigureId1")] = None
+    figure_id2: Annotated[Id | None, Field(alias="FigureId2")] = None
     uri1: Annotated[Uri | None, Field(alias="URI1")] = None
     uri2: Annotated[Uri | None, Field(alias="URI2")] = None
 

@@ -14,6 +14,7 @@ from imm_ray.api.schema import (
     MAX_BATCH,
     AsJson,
     Boolean,
+    Id,
     Integer,
     NextToken,
     OfDataset,
@@ -23,10 +24,8 @@ from imm_ray.api.schema import (
 )
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import DatasetId, FigureCluster, TaskType
-from imm_ray.store import clusters, datasets, lineage
+from imm_ray.store import clusters, datasets, people
 from imm_ray.store.database import Tx
-
-ObjectId = Annotated[str, Field(min_length=1, max_length=128)]
 
 _SORTS = {
     "ImageCount": "image_count",
@@ -41,13 +40,13 @@ _SORTS = {
 class GetFigureCluster(OfDataset):
     """Parameters of GetFigureCluster."""
 
-    object_id: ObjectId
+    object_id: Id
 
 
 class BatchGetFigureCluster(OfDataset):
     """Parameters of BatchGetFigureCluster."""
 
-    object_ids: Annotated[list[ObjectId], Field(min_length=1, max_length=MAX_BATCH), AsJson]
+    object_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_BATCH), AsJson]
 
 
 class QueryFigureClusters(OfDataset):
@@ -135,7 +134,7 @@ def query_figure_clusters(tx: Tx, call: Call, params: QueryFigureClusters) -> di
 
 def _current(tx: Tx, dataset_id: DatasetId, object_ids: Sequence[str]) -> list[FigureCluster]:
     """Return the figure clusters that these ids lead to, in their order, each once."""
-    leads_to = lineage.resolve_all(tx, dataset_id, object_ids)
+    leads_to = people.current(tx, dataset_id, object_ids)
     return clusters.figure_clusters(tx, dataset_id, list(leads_to.values()))
 
 

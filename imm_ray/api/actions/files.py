@@ -109,8 +109,9 @@ def _index(tx: Tx, call: Call, params: _Notified, inputs: Sequence[InputFile]) -
 def get_file_meta(tx: Tx, call: Call, params: GetFileMeta) -> dict[str, Any]:
     """Return one file, as an array of one; a URI that is not indexed is a ResourceNotFound.
 
-    ``WithFields`` names the members to return; names that are not members of File, or that have no
-    value, are not an error.
+    ``WithFields`` names the members to return. A path, as in ``Figures.FigureId`` or
+    ``CustomLabels.city``, returns the member that it leads into, whole: it is a choice of members,
+    not of their parts. Names that are not members of File, or that have no value, are not an error.
     """
     dataset = _dataset(tx, call, params)
     found = files.get(tx, dataset.dataset_id, [params.uri])
@@ -120,7 +121,10 @@ def get_file_meta(tx: Tx, call: Call, params: GetFileMeta) -> dict[str, Any]:
 
 
 def batch_get_file_meta(tx: Tx, call: Call, params: BatchGetFileMeta) -> dict[str, Any]:
-    """Return files in the order of ``URIs``; those that are not indexed are left out."""
+    """Return files in the order of ``URIs``; those that are not indexed are left out.
+
+    ``WithFields`` as in GetFileMeta.
+    """
     dataset = _dataset(tx, call, params)
     found = files.get(tx, dataset.dataset_id, params.uris)
     return {"Files": [file_body(file, dataset, params.with_fields or ()) for file in found]}

@@ -1,31 +1,33 @@
 """What has become of clusters and of edits: ImmRayHistory, ImmRayGetEdit, ImmRayListEdits, undo."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
-from imm_ray.api.actions.figures import ObjectId
 from imm_ray.api.call import Call, Written
 from imm_ray.api.paging import Position
 from imm_ray.api.render_change import edit_body, event_body
-from imm_ray.api.schema import Integer, NextToken, OfDataset, page_size
+from imm_ray.api.schema import Id, Integer, NextToken, OfDataset, page_size
 from imm_ray.errors import ResourceNotFound, StatusConflict
-from imm_ray.model import ClusterId, DatasetId, Edit, EditKind, EditStatus, RecordedEvent
+from imm_ray.model import (
+    ClusterId,
+    DatasetId,
+    Edit,
+    EditKind,
+    EditStatus,
+    RecordedEvent,
+    from_microseconds,
+    to_microseconds,
+)
 from imm_ray.store import datasets, edits, lineage
 from imm_ray.store.database import Tx
 
-EditId = Annotated[str, Field(min_length=1, max_length=64)]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNDONE = frozenset({EditKind.MERGE, EditKind.MOVE, EditKind.REMOVE, EditKind.SPLIT})
 
 
 class History(OfDataset):
     """Parameters of ImmRayHistory."""
 
-    object_id: ObjectId | None = None
+    object_id: Id | None = None
     max_results: Annotated[Integer, page_size(100)] = 100
     next_token: NextToken = ""
 
@@ -33,12 +35,14 @@ class History(OfDataset):
 class GetEdit(OfDataset):
     """Parameters of ImmRayGetEdit."""
 
-    edit_id: EditId
+    edit_id: Id
 
 
 class ListEdits(OfDataset):
     """Parameters of ImmRayListEdits."""
 
+    figure_id: Id | None = None
+    status: Literal["Pending", "Applied", "Refused"] | None = None
     max_results: Annotated[Integer, page_size(100)] = 100
     next_token: NextToken = ""
 
@@ -46,7 +50,7 @@ class ListEdits(OfDataset):
 class Undo(OfDataset):
     """Parameters of ImmRayUndo."""
 
-    edit_id: EditId
+    edit_id: Id
 
 
 def history(tx: Tx, call: Call, params: History) -> dict[str, Any]:
@@ -82,7 +86,9 @@ def get_edit(tx: Tx, call: Call, params: GetEdit) -> dict[str, Any]:
 def list_edits(tx: Tx, call: Call, params: ListEdits) -> dict[str, Any]:
     """Return the changes by hand of a dataset, the newest first, those that wait included.
 
-    An extension of this service.
+    An extension of this service. ``Status`` is Pending, Applied or Refused; with ``FigureId`` only
+    the moves, removals and splits that name this figure are returned: so a move that was
+    acknowledged and refused later is found, with its ``Reason``.
     """
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     after = call.position(params.next_token, dataset.dataset_id)
@@ -91,6 +97,8 @@ def list_edits(tx: Tx, call: Call, params: ListEdits) -> dict[str, Any]:
         dataset.dataset_id,
         limit=params.max_results + 1,
         after=None if after is None else int(after[0]),
+        status=None if params.status is None else EditStatus(params.status),
+        figure_id=params.figure_id,
     )
     page, more = call.page(
         found,
@@ -140,11 +148,10 @@ def _events(
     if cluster_id is not None:
         place = None if after is None else (int(run), int(position))
         return lineage.history(tx, dataset_id, cluster_id, limit=limit, after=place)
-    time = _EPOCH + timedelta(microseconds=int(at))
+    time = from_microseconds(int(at))
     here = None if after is None else (time, str(kind), int(run), int(position))
     return lineage.dataset_history(tx, dataset_id, limit=limit, after=here)
 
 
 def _position(event: RecordedEvent) -> Position:
-    at = (event.at - _EPOCH) // timedelta(microseconds=1)
-    return [at, event.kind.value, event.run, event.position]
+    return [to_microseconds(event.at), event.kind.value, event.run, event.position]

@@ -5,34 +5,34 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from imm_ray.api.actions.figures import ObjectId
 from imm_ray.api.actions.tasks import CreateTask, accept_task
 from imm_ray.api.call import Call, Written
-from imm_ray.api.schema import MAX_BATCH, AsJson, LabelMap, OfDataset, ShortText, Wire
-from imm_ray.errors import InvalidArgument, ResourceNotFound, StatusConflict
+from imm_ray.api.schema import MAX_BATCH, AsJson, Id, LabelMap, OfDataset, ShortText, Wire
+from imm_ray.errors import InvalidArgument, StatusConflict
 from imm_ray.model import ClusterId, DatasetId, EditKind, TaskType
-from imm_ray.store import clusters, datasets, edits, lineage, people
+from imm_ray.store import clusters, datasets, edits, people
 from imm_ray.store.database import Tx
 
-FigureId = Annotated[str, Field(min_length=1, max_length=64)]
+MAX_COVER_FIGURES = 1000
+"""As many as a picture may have of faces; a client may send back the Cover that it has read."""
 
 
 class CoverFigure(Wire):
     """The figure to show for a cluster."""
 
-    figure_id: FigureId
+    figure_id: Id
 
 
 class CoverForReq(Wire):
-    """``FigureClusterForReq.Cover``; of its figures the first is meant."""
+    """``FigureClusterForReq.Cover``: the first of its figures that is in the cluster is meant."""
 
-    figures: Annotated[list[CoverFigure], Field(min_length=1, max_length=MAX_BATCH)]
+    figures: Annotated[list[CoverFigure] | None, Field(max_length=MAX_COVER_FIGURES)] = None
 
 
 class FigureClusterForReq(Wire):
     """``FigureClusterForReq``."""
 
-    object_id: ObjectId
+    object_id: Id
     name: ShortText | None = None
     custom_id: ShortText | None = None
     custom_labels: LabelMap | None = None
@@ -49,18 +49,16 @@ class UpdateFigureCluster(OfDataset):
 class CreateFigureClustersMergingTask(CreateTask):
     """Parameters of CreateFigureClustersMergingTask."""
 
-    source: Annotated[ObjectId | None, Field(alias="From")] = None
-    sources: Annotated[
-        list[ObjectId] | None, Field(alias="Froms", max_length=MAX_BATCH), AsJson
-    ] = None
-    to: ObjectId
+    source: Annotated[Id | None, Field(alias="From")] = None
+    sources: Annotated[list[Id] | None, Field(alias="Froms", max_length=MAX_BATCH), AsJson] = None
+    to: Id
 
 
 class SplitFigureCluster(OfDataset):
     """Parameters of ImmRaySplitFigureCluster."""
 
-    object_id: ObjectId
-    figure_ids: Annotated[list[FigureId], Field(min_length=1, max_length=MAX_BATCH), AsJson]
+    object_id: Id
+    figure_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_BATCH), AsJson]
 
 
 def update_figure_cluster(tx: Tx, call: Call, params: UpdateFigureCluster) -> Written:
@@ -68,8 +66,10 @@ def update_figure_cluster(tx: Tx, call: Call, params: UpdateFigureCluster) -> Wr
 
     A member that is absent stays as it is; an empty ``Name`` or ``CustomId`` and an empty
     ``CustomLabels`` clear it, and given labels replace all that there were. Of ``Cover.Figures``
-    the first counts: it must be a figure of this cluster (else InvalidArgument), and is shown while
-    it is one; then the best figure is shown again.
+    the first counts that is a figure of this cluster, so the Cover of a response can be sent back;
+    when none is, it is an InvalidArgument, and a Cover without figures is not given. The figure is
+    shown while it is in the cluster, then the best one again. Responses have the figure that is
+    shown first in ``Cover.Figures``.
 
     Every success raises ``MetaLockVersion`` by one. A ``MetaLockVersion`` that is not the stored
     one is a StatusConflict and changes nothing; without it nothing is compared. The id of a retired
@@ -80,16 +80,13 @@ def update_figure_cluster(tx: Tx, call: Call, params: UpdateFigureCluster) -> Wr
     said = params.figure_cluster
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     call.surroundings.admission.admit(tx, dataset, items=1, now=call.now)
-    cluster_id = _current(tx, dataset.dataset_id, said.object_id)
+    (cluster_id,) = people.require_current(tx, dataset.dataset_id, [said.object_id])
     if cluster_id != said.object_id and said.meta_lock_version is not None:
         raise StatusConflict(
             f"The figure cluster {said.object_id} is now part of {cluster_id}: get that one and "
             "repeat the update with its MetaLockVersion."
         )
-    cover = None if said.cover is None else said.cover.figures[0].figure_id
-    if cover is not None:
-        parameter = "FigureCluster.Cover.Figures[0].FigureId"
-        people.require_members(tx, dataset.dataset_id, cluster_id, [cover], parameter)
+    cover = _cover(tx, dataset.dataset_id, cluster_id, said)
     changes = people.ClusterChanges(
         name=said.name,
         custom_id=said.custom_id,
@@ -125,8 +122,7 @@ def create_figure_clusters_merging_task(
     """
     froms = _froms(params)
     task = accept_task(tx, call, params, TaskType.FIGURE_CLUSTERS_MERGING)
-    for object_id in (params.to, *froms):
-        _current(tx, task.dataset_id, object_id)
+    people.require_current(tx, task.dataset_id, [params.to, *froms])
     payload = {"to": params.to, "from": froms}
     edits.add(tx, task.dataset_id, EditKind.MERGE, payload, call.now, task_id=task.task_id)
     body = {"TaskId": task.task_id, "EventId": task.event_id}
@@ -144,7 +140,7 @@ def split_figure_cluster(tx: Tx, call: Call, params: SplitFigureCluster) -> Writ
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     dataset_id = dataset.dataset_id
     call.surroundings.admission.admit(tx, dataset, items=1, now=call.now)
-    source = _current(tx, dataset_id, params.object_id)
+    (source,) = people.require_current(tx, dataset_id, [params.object_id])
     figure_ids = list(dict.fromkeys(params.figure_ids))
     people.require_members(tx, dataset_id, source, figure_ids, "FigureIds")
     (cluster,) = clusters.figure_clusters(tx, dataset_id, [source])
@@ -166,17 +162,28 @@ def _froms(params: CreateFigureClustersMergingTask) -> list[str]:
     return froms
 
 
-def _current(tx: Tx, dataset_id: DatasetId, object_id: str) -> ClusterId:
-    """Return the visible figure cluster that an id leads to."""
-    current = lineage.resolve(tx, dataset_id, ClusterId(object_id))
-    if current is None or not clusters.is_figure_cluster(tx, dataset_id, current):
-        raise ResourceNotFound.of("figure-cluster")
-    return current
+def _cover(
+    tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId, said: FigureClusterForReq
+) -> str | None:
+    """Return the figure that is to be shown, None when nothing is said of it."""
+    if said.cover is None or said.cover.figures is None:
+        return None
+    figure_ids = [figure.figure_id for figure in said.cover.figures]
+    inside = people.members(tx, dataset_id, cluster_id, figure_ids)
+    if not inside:
+        raise InvalidArgument.of(
+            "FigureCluster.Cover.Figures[0].FigureId",
+            f"the figure {figure_ids[0]} is not in the figure cluster {cluster_id}, nor is another "
+            "of the Cover",
+        )
+    return next(figure_id for figure_id in figure_ids if figure_id in inside)
 
 
 def _said(said: FigureClusterForReq) -> dict[str, Any]:
     """Return what the history keeps of an update: what changed, and the new name."""
     given = said.model_dump(by_alias=True, exclude_none=True)
     changed = [name for name in given if name not in ("ObjectId", "MetaLockVersion")]
+    if not given.get("Cover", True):
+        changed.remove("Cover")
     name = {} if said.name is None else {"name": said.name}
     return {"changed": changed, **name}

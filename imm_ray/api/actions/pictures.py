@@ -1,7 +1,6 @@
 """DetectImageFaces, CompareImageFaces, DetectImageScore: a look that stores nothing."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from imm_ray.api.render_faces import detected_face_body, similarity
 from imm_ray.api.schema import AsJson, OfProject, Uri, Wire
 from imm_ray.embed.cards import load_card
 from imm_ray.errors import InvalidArgument
-from imm_ray.model import DetectedFace
+from imm_ray.model import DetectedFace, largest_face
 from imm_ray.store import projects
 
 
@@ -95,11 +94,6 @@ async def detect_image_score(asking: Asking, call: Call, params: OfPicture) -> d
     await _require_project(asking, call, params)
     seen = await look_at(asking, call, params.source_uri, "SourceURI")
     return {"ImageScore": {"OverallQualityScore": similarity(seen.image_score)}}
-
-
-def largest_face(faces: Sequence[DetectedFace]) -> DetectedFace | None:
-    """Return the face of the largest box, the surest of equals; None when there is none."""
-    return max(faces, key=lambda face: face.box.width * face.box.height, default=None)
 
 
 async def _require_project(asking: Asking, call: Call, params: OfProject) -> None:

@@ -1,12 +1,10 @@
 """Positions in lists of clusters: the sort value and the id of the last cluster given out."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from imm_ray.api.paging import Position
-from imm_ray.model import FigureCluster, SimilarImageCluster
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from imm_ray.model import FigureCluster, SimilarImageCluster, from_microseconds, to_microseconds
 
 
 def position_of(sort: str, cluster: FigureCluster | SimilarImageCluster) -> Position:
@@ -14,7 +12,7 @@ def position_of(sort: str, cluster: FigureCluster | SimilarImageCluster) -> Posi
     names = {"item_count": "figure_count"}
     value = getattr(cluster, names.get(sort, sort))
     if isinstance(value, datetime):
-        value = (value - _EPOCH) // timedelta(microseconds=1)
+        value = to_microseconds(value)
     return [value, cluster.cluster_id]
 
 
@@ -24,5 +22,5 @@ def after(sort: str, position: Position | None) -> tuple[Any, str] | None:
         return None
     value, cluster_id = position
     if sort.endswith("_at"):
-        return _EPOCH + timedelta(microseconds=int(value)), str(cluster_id)
+        return from_microseconds(int(value)), str(cluster_id)
     return value, str(cluster_id)

@@ -1,7 +1,7 @@
 """SimpleQuery, FuzzyQuery and SemanticQuery: files by what is known of them."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -23,7 +23,7 @@ from imm_ray.api.schema import (
     page_size,
 )
 from imm_ray.errors import InvalidArgument
-from imm_ray.model import Dataset
+from imm_ray.model import Dataset, from_microseconds, to_microseconds
 from imm_ray.store import datasets
 from imm_ray.store.database import Tx
 from imm_ray.store.query import page as queries
@@ -37,7 +37,6 @@ MAX_GROUPS = 2000
 MAX_AGGREGATIONS = 20
 MAX_QUERY_BYTES = 1024 * 1024
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_NUMBERS = (Aggregate.MIN, Aggregate.MAX, Aggregate.AVERAGE, Aggregate.SUM)
 
 
@@ -142,7 +141,8 @@ def simple_query(tx: Tx, call: Call, params: SimpleQuery) -> dict[str, Any]:
     ``LatLong`` has the geo operations; a box whose left is east of its right crosses 180 degrees;
     a polygon lies on the plane of degrees. A time without a zone counts as UTC. ``Figures`` show
     the visible run, and the id of a retired cluster finds the figures of its heir. A query that
-    says nothing matches every file, whatever its ``ObjectStatus``.
+    says nothing matches every file, whatever its ``ObjectStatus``. ``WithFields`` is that of
+    GetFileMeta.
 
     At most 100 conditions below at most 5 groups, and 500 points in all polygons. Without ``Sort``
     files come in the order of their URIs. Files without the member to sort by come last, in either
@@ -223,13 +223,13 @@ def _after(position: Position | None) -> list[SortValue] | None:
 
 def _written(value: SortValue) -> Any:
     if isinstance(value, datetime):
-        return {"us": (value - _EPOCH) // timedelta(microseconds=1)}
+        return {"us": to_microseconds(value)}
     return value
 
 
 def _read(value: Any) -> SortValue:
     if isinstance(value, dict):
-        return _EPOCH + timedelta(microseconds=value["us"])
+        return from_microseconds(value["us"])
     read: SortValue = value
     return read
 

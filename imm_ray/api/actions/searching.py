@@ -13,7 +13,7 @@ from imm_ray.api.call import Call, Written
 from imm_ray.api.looking import look_at
 from imm_ray.api.render_faces import boundary, detected_face_body, similarity
 from imm_ray.api.schema import MAX_BATCH, AsJson, Integer, OfDataset, Uri, Wire
-from imm_ray.embed.cards import load_card
+from imm_ray.embed.match import mismatch
 from imm_ray.errors import InvalidArgument, StatusConflict
 from imm_ray.model import (
     SIMILAR_FACES,
@@ -103,8 +103,12 @@ def create_faces_searching_task(tx: Tx, call: Call, params: CreateFacesSearching
     for it in the notification and nowhere else, as ``Sources`` [{URI, Error, Boundary,
     SimilarFaces [{URI, FigureId, FigureClusterId, Boundary, Similarity}]}], the most similar first.
     A source that can not be read, or has no face, has an ``Error``; the task Succeeded unless all
-    have. IMM documents no number of sources; here it is 1–100.
+    have. IMM documents no number of sources; here it is 1–100. Where the server runs other models
+    than the dataset was made with it is a StatusConflict; a task that was made before fails with
+    that code when it comes to run.
     """
+    dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
+    require_models(dataset, call.surroundings.settings.models)
     return create_task(tx, call, params, TaskType.FACES_SEARCHING)
 
 
@@ -148,13 +152,8 @@ def require_models(dataset: Dataset, models: Models) -> None:
     StatusConflict
         Vectors of different models can not be compared.
     """
-    for used, name in ((dataset.face_model, models.face), (dataset.image_model, models.image)):
-        if (runs := load_card(name).model_id) != used:
-            raise StatusConflict(
-                f"The dataset was made with the model {used}, and this server runs {runs}: their "
-                "vectors can not be compared. Set models.face and models.image to those of the "
-                "dataset."
-            )
+    if reason := mismatch(dataset, models):
+        raise StatusConflict(reason)
 
 
 async def _dataset(asking: Asking, call: Call, params: OfDataset) -> Dataset:

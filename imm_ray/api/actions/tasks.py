@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -27,11 +26,10 @@ from imm_ray.api.schema import (
     page_size,
 )
 from imm_ray.errors import ResourceNotFound
-from imm_ray.model import Task, TaskId, TaskStatus, TaskType
+from imm_ray.model import Task, TaskId, TaskStatus, TaskType, from_microseconds, to_microseconds
 from imm_ray.store import datasets, projects, tasks
 from imm_ray.store.database import Tx
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TASK_TYPES: Mapping[str, TaskType] = {
     "FaceClustering": TaskType.FIGURE_CLUSTERING,
     "FigureClustering": TaskType.FIGURE_CLUSTERING,
@@ -227,12 +225,12 @@ def _filter(params: ListTasks) -> tasks.TaskFilter | None:
 def _sort_value(sort: str, task: Task) -> str | int:
     if sort == "TaskId":
         return task.task_id
-    time = task.started_at if sort == "StartTime" else task.ended_at or _EPOCH
-    return (time - _EPOCH) // timedelta(microseconds=1)
+    time = task.started_at if sort == "StartTime" else task.ended_at
+    return 0 if time is None else to_microseconds(time)
 
 
 def _after(sort: str, position: Position) -> tuple[Any, str]:
     value, task_id = position
     if sort == "TaskId":
         return value, str(task_id)
-    return _EPOCH + timedelta(microseconds=int(value)), str(task_id)
+    return from_microseconds(int(value)), str(task_id)

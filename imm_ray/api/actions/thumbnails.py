@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from imm_ray.api.asking import Asking, Raw
 from imm_ray.api.call import Call
-from imm_ray.api.schema import Integer, OfDataset, Uri
+from imm_ray.api.schema import Id, Integer, OfDataset, Uri
 from imm_ray.errors import InvalidArgument, ResourceNotFound, ServiceUnavailable, StatusConflict
 from imm_ray.model import Box, Dataset, Refused, Thumbnail
 from imm_ray.settings import NOT_ALLOWED
@@ -31,7 +31,7 @@ class GetThumbnail(OfDataset):
     """Parameters of ImmRayGetThumbnail."""
 
     uri: Annotated[Uri | None, Field(alias="URI")] = None
-    figure_id: Annotated[str, Field(max_length=64)] | None = None
+    figure_id: Id | None = None
     size: Annotated[Integer, _between(16, 1024)] = 256
     margin: Annotated[Integer, _between(0, 200)] = 30
     response_format: Literal["json", "raw"] = "json"

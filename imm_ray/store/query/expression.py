@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from imm_ray.model import ClusterKind, Dataset
 from imm_ray.store import tables
-from imm_ray.store.query.field import FIGURES, INDEPENDENT, UNAVAILABLE, Field
+from imm_ray.store.query.field import FIGURES, INDEPENDENT, OWN_MEDIA_TYPES, UNAVAILABLE, Field
 from imm_ray.store.query.function import Begins, Elements, Member, fold
 
 Sql: TypeAlias = ColumnElement[Any]
@@ -43,7 +43,6 @@ _SAID = (
     "Performer",
     "Album",
 )
-_OWN_MEDIA_TYPES = ("image", "video", "audio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +174,7 @@ def _seen(column: Sql) -> Sql:
 
 
 def _media_type(scope: Scope) -> Sql:
-    own = case(*((Begins(F.content_type, f"{kind}/"), kind) for kind in _OWN_MEDIA_TYPES))
+    own = case(*((Begins(F.content_type, f"{kind}/"), kind) for kind in OWN_MEDIA_TYPES))
     return func.coalesce(_said("MediaType"), own, type_=Text())
 
 

@@ -12,6 +12,8 @@ FIGURES = "Figures"
 CLUSTER_ID = "Figures.FigureClusterId"
 LABELS = "CustomLabels."
 """Path of a custom label, before its key."""
+OWN_MEDIA_TYPES = ("image", "video", "audio")
+"""MediaTypes that are the first half of a ContentType."""
 
 
 class FieldType(StrEnum):

@@ -176,7 +176,6 @@ def test_a_cover_must_be_a_figure_of_the_cluster(rig: Rig, which: str) -> None:
     ("said", "parameter"),
     [
         ({}, "FigureCluster.ObjectId"),
-        ({"ObjectId": ANN, "Cover": {}}, "FigureCluster.Cover.Figures"),
         ({"ObjectId": ANN, "Cover": {"Figures": [{}]}}, "FigureCluster.Cover.Figures[0].FigureId"),
         ({"ObjectId": ANN, "MetaLockVersion": -1}, "FigureCluster.MetaLockVersion"),
         ({"ObjectId": ANN, "MetaLockVersion": "0"}, "FigureCluster.MetaLockVersion"),
