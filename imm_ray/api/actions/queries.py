@@ -36,6 +36,7 @@ MAX_FILES = 100
 MAX_GROUPS = 2000
 MAX_AGGREGATIONS = 20
 MAX_QUERY_BYTES = 1024 * 1024
+MAX_WORDS = 32
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_NUMBERS = (Aggregate.MIN, Aggregate.MAX, Aggregate.AVERAGE, Aggregate.SUM)
@@ -46,6 +47,13 @@ def _is_query(text: str) -> str:
         raise ValueError(f"it has more than {MAX_QUERY_BYTES} bytes")
     if not text.split():
         raise ValueError("it has no word")
+    return text
+
+
+def _of_few_words(text: str) -> str:
+    different = len(set(fold(text).split()))
+    if different > MAX_WORDS:
+        raise ValueError(f"it has {different} different words, and may have {MAX_WORDS}")
     return text
 
 
@@ -106,7 +114,7 @@ class SimpleQuery(_Sorted):
 class FuzzyQuery(_Sorted):
     """Parameters of FuzzyQuery."""
 
-    query: Annotated[str, AfterValidator(_is_query)]
+    query: Annotated[str, AfterValidator(_is_query), AfterValidator(_of_few_words)]
     max_results: Annotated[Integer, page_size(200)] = 100
 
 
@@ -144,9 +152,10 @@ def simple_query(tx: Tx, call: Call, params: SimpleQuery) -> dict[str, Any]:
     the visible run, and the id of a retired cluster finds the figures of its heir. A query that
     says nothing matches every file, whatever its ``ObjectStatus``.
 
-    At most 100 conditions below at most 5 groups, and 500 points in all polygons. Without ``Sort``
-    files come in the order of their URIs. Files without the member to sort by come last, in either
-    direction, and a label's numbers before its other texts.
+    At most 100 conditions below at most 5 groups, 500 points in all polygons, and 1024 characters
+    in the value of a ``match-phrase``. Without ``Sort`` files come in the order of their URIs.
+    Files without the member to sort by come last, in either direction, and a label's numbers before
+    its other texts.
 
     With ``Aggregations`` only these are returned. ``count`` is the number of files that have the
     member, a group's ``Count`` that of the files that have the value; groups come the most frequent
@@ -170,10 +179,11 @@ def simple_query(tx: Tx, call: Call, params: SimpleQuery) -> dict[str, Any]:
 def fuzzy_query(tx: Tx, call: Call, params: FuzzyQuery) -> dict[str, Any]:
     """Return the files in whose texts every word of the query occurs, whatever the case of letters.
 
-    The words are what blanks separate, and may occur anywhere, in the midst of other words too. The
-    texts of a file are its URI (and so its Filename), CustomId, Title, Artist, AlbumArtist,
-    Composer, Performer, Album, the names and aliases of its Labels and of their parents, the parts
-    of its Addresses and the values of its CustomLabels. Sorted and paged as SimpleQuery.
+    The words are what blanks separate, and may occur anywhere, in the midst of other words too. At
+    most 32 different words: each is looked for in the texts of every file. The texts of a file are
+    its URI (and so its Filename), CustomId, Title, Artist, AlbumArtist, Composer, Performer, Album,
+    the names and aliases of its Labels and of their parents, the parts of its Addresses and the
+    values of its CustomLabels. Sorted and paged as SimpleQuery.
     """
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     condition = Mentions(tuple(fold(params.query).split()))
