@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     RowMapping,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     literal,
     select,
     tuple_,
-    type_coerce,
 )
 
 from imm_ray.model import (
@@ -142,18 +140,18 @@ def _visible(
     """Return the query of the visible clusters, in which ``led_by`` is read first.
 
     So an index of that table can give the order of a page. SQLite, which knows nothing of how many
-    rows a condition leaves, would rather look for what is true of nearly all: sums hide conditions
-    from it, and the second table of an outer join it never reads first.
+    rows a condition leaves, would rather look for what is true of nearly all: such conditions are
+    hidden from it, and the second table of an outer join it never reads first.
     """
     c, s = tables.cluster, tables.cluster_state
     run = datasets.visible_run(tx, dataset_id, kind)
     columns = (*c.c, s.c.item_count, s.c.image_count, s.c.cover_item, s.c.updated_at)
     same = c.c.cluster_id == s.c.cluster_id
     mine = (s.c.dataset_id == dataset_id, s.c.kind == kind)
-    shown = (s.c.from_run + 0 <= run, s.c.to_run + 0 > run)
+    shown = (unindexed(s.c.from_run) <= run, unindexed(s.c.to_run) > run)
     if led_by is s:
         query = select(*columns).join_from(s, c, same).where(*mine, *shown)
-        return query.where(s.c.item_count + 0 >= kind.smallest)
+        return query.where(unindexed(s.c.item_count) >= kind.smallest)
     query = select(*columns).outerjoin_from(c, s, and_(same, *mine, *shown))
     return query.where(
         c.c.dataset_id == dataset_id,
@@ -168,8 +166,8 @@ def _filtered(query: Select[Any], wanted: ClusterQuery) -> Select[Any]:
     if labels:
         labels.append(c.has_labels.is_(True))
     # Hidden, as in `_visible`, unless the page is in their order; `_few` has seen to narrow ranges.
-    created = c.created_at if wanted.sort == "created_at" else _hidden(c.created_at)
-    updated = s.updated_at if wanted.sort == "updated_at" else _hidden(s.updated_at)
+    created = c.created_at if wanted.sort == "created_at" else unindexed(c.created_at)
+    updated = s.updated_at if wanted.sort == "updated_at" else unindexed(s.updated_at)
     return query.where(
         *labels,
         *between(
@@ -177,10 +175,6 @@ def _filtered(query: Select[Any], wanted: ClusterQuery) -> Select[Any]:
             (updated, wanted.updated_from, wanted.updated_to),
         ),
     )
-
-
-def _hidden(time: Column[Any]) -> Any:
-    return type_coerce(type_coerce(time, BigInteger) + 0, time.type)
 
 
 def _page(

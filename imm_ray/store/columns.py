@@ -1,7 +1,7 @@
 """What the columns of all tables have in common: types, defaults, the reference to a dataset."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -9,10 +9,14 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     ForeignKeyConstraint,
+    String,
     Table,
     Text,
     TypeDecorator,
+    type_coerce,
 )
+
+T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,13 +53,15 @@ def time(name: str, *, nullable: bool = False) -> Column[datetime]:
     return Column(name, UtcTime, nullable=nullable)
 
 
-def unindexed(column: Column[int]) -> ColumnElement[int]:
-    """Return a column of a number as a value by which no index is searched.
+def unindexed(column: ColumnElement[T]) -> ColumnElement[T]:
+    """Return a column of a text, a number or a time as a value by which no index is searched.
 
     Without statistics SQLite prefers the indexes of runs to those of ids: given a few ids, it would
     walk all rows of a dataset that a run can see.
     """
-    return column + 0
+    if isinstance(column.type, String):
+        return column.concat("")
+    return type_coerce(type_coerce(column, BigInteger) + 0, column.type)
 
 
 def of_dataset() -> ForeignKeyConstraint:
