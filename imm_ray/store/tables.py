@@ -154,6 +154,9 @@ file = Table(
     of_dataset(),
     UniqueConstraint("dataset_id", "uri"),
     Index(None, "dataset_id", "status", "seq"),
+    Index(None, "dataset_id", "produced_at", "uri"),
+    Index(None, "dataset_id", "created_at", "uri"),
+    Index(None, "dataset_id", "updated_at", "uri"),
 )
 
 # CustomLabels once more, for queries: keys and values without the case of their letters.
