@@ -29,7 +29,7 @@ from imm_ray.model import (
     SimilarImageCluster,
 )
 from imm_ray.store import datasets, files, people, tables
-from imm_ray.store.columns import unindexed
+from imm_ray.store.columns import any_of, unindexed
 from imm_ray.store.database import Tx
 from imm_ray.store.filters import between, labelled
 
@@ -236,8 +236,8 @@ def _figure_clusters(tx: Tx, dataset_id: DatasetId, query: Select[Any]) -> list[
     rows = tx.execute(query).mappings().all()
     shown = _shown(tx, dataset_id, rows)
     g = tables.figure.c
-    faces = select(g.figure_id, g.file_id).where(g.figure_id.in_(set(shown.values())))
-    covers = {row.figure_id: FileId(row.file_id) for row in tx.execute(faces)}
+    faces = select(g.figure_id, g.file_id).where(g.figure_id.in_(any_of(set(shown.values()))))
+    covers = {figure_id: FileId(file_id) for figure_id, file_id in tx.execute(faces).all()}
     by_id = files.by_id(tx, dataset_id, set(covers.values()))
     return [
         FigureCluster(

@@ -1,18 +1,20 @@
 """What the columns of all tables have in common: types, defaults, the reference to a dataset."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     ColumnElement,
     Dialect,
     ForeignKeyConstraint,
     String,
-    Table,
     Text,
     TypeDecorator,
+    bindparam,
     type_coerce,
 )
 
@@ -64,11 +66,11 @@ def unindexed(column: ColumnElement[T]) -> ColumnElement[T]:
     return type_coerce(type_coerce(column, BigInteger) + 0, column.type)
 
 
+def any_of(values: Iterable[T]) -> BindParameter[Sequence[T]]:
+    """Return what a column is ``in_``: given a list, SQLAlchemy makes a parameter of each value."""
+    return bindparam(None, list(values), expanding=True, unique=True)
+
+
 def of_dataset() -> ForeignKeyConstraint:
     """Return the foreign key of a row that belongs to a dataset."""
     return ForeignKeyConstraint(["dataset_id"], ["dataset.dataset_id"])
-
-
-def readable(table: Table) -> list[Column[Any]]:
-    """Return the columns of a table but for the vector, which no client reads."""
-    return [column for column in table.c if column.name != "vector"]
