@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
 from sqlalchemy import delete as sql_delete
+from sqlalchemy import func, insert, select, update
 
 from imm_ray.errors import LimitExceeded
 from imm_ray.model import (
