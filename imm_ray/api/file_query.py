@@ -36,6 +36,7 @@ MAX_DEPTH = 5
 MAX_SORT_FIELDS = 5
 MAX_CORNERS = 500
 MAX_VALUE = 16_384
+MAX_PHRASE = 1024
 
 _COMPARISONS = {comparison.value: comparison for comparison in Comparison}
 _JUNCTIONS = {junction.value: junction for junction in Junction}
@@ -203,6 +204,11 @@ def _compare(field: Field, comparison: Comparison, value: str) -> Condition:
         raise ValueError(f"{field.path} is an array: compare a member of its elements")
     if field.type in _ORDERED_ONLY and comparison in _OF_TEXTS:
         raise ValueError(f"{comparison} is for texts, and {field.path} is a {field.type}")
+    if comparison is Comparison.PHRASE and len(value) > MAX_PHRASE:
+        raise ValueError(
+            f"the value of {comparison} on {field.path} has {len(value)} characters, and may have "
+            f"{MAX_PHRASE}"
+        )
     if field.type is FieldType.TIME:
         return Compare(field, comparison, read_time(value))
     if field.type is FieldType.NUMBER:

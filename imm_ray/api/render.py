@@ -6,6 +6,7 @@ A member that no model of ours can fill is left out, never invented; so is one t
 import math
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from imm_ray.api.json_text import write_json
@@ -27,6 +28,7 @@ from imm_ray.store.query.field import OWN_MEDIA_TYPES
 from imm_ray.store.query.field import UNAVAILABLE as UNAVAILABLE
 
 
+@lru_cache(maxsize=4096)  # the files of a request, and the clusters of a run, share their times
 def rfc3339(time: datetime) -> str:
     """Return ``time`` as IMM writes it: UTC, the fraction without trailing zeros.
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ColumnElement,
     RowMapping,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     literal,
     select,
     tuple_,
-    type_coerce,
 )
 
 from imm_ray.model import (
@@ -32,7 +30,7 @@ from imm_ray.model import (
     SimilarImageCluster,
 )
 from imm_ray.store import datasets, files, people, tables
-from imm_ray.store.columns import unindexed
+from imm_ray.store.columns import any_of, unindexed
 from imm_ray.store.database import Tx
 from imm_ray.store.filters import between, labelled
 
@@ -136,18 +134,18 @@ def _visible(
     """Return the query of the visible clusters, in which ``led_by`` is read first.
 
     So an index of that table can give the order of a page. SQLite, which knows nothing of how many
-    rows a condition leaves, would rather look for what is true of nearly all: sums hide conditions
-    from it, and the second table of an outer join it never reads first.
+    rows a condition leaves, would rather look for what is true of nearly all: such conditions are
+    hidden from it, and the second table of an outer join it never reads first.
     """
     c, s = tables.cluster, tables.cluster_state
     run = datasets.visible_run(tx, dataset_id, kind)
     columns = (*c.c, s.c.item_count, s.c.image_count, s.c.cover_item, s.c.updated_at)
     same = c.c.cluster_id == s.c.cluster_id
     mine = (s.c.dataset_id == dataset_id, s.c.kind == kind)
-    shown = (s.c.from_run + 0 <= run, s.c.to_run + 0 > run)
+    shown = (unindexed(s.c.from_run) <= run, unindexed(s.c.to_run) > run)
     if led_by is s:
         query = select(*columns).join_from(s, c, same).where(*mine, *shown)
-        return query.where(s.c.item_count + 0 >= kind.smallest)
+        return query.where(unindexed(s.c.item_count) >= kind.smallest)
     query = select(*columns).outerjoin_from(c, s, and_(same, *mine, *shown))
     return query.where(
         c.c.dataset_id == dataset_id,
@@ -162,8 +160,8 @@ def _filtered(query: Select[Any], wanted: ClusterQuery) -> Select[Any]:
     if labels:
         labels.append(c.has_labels.is_(True))
     # Hidden, as in `_visible`, unless the page is in their order; `_few` has seen to narrow ranges.
-    created = c.created_at if wanted.sort == "created_at" else _hidden(c.created_at)
-    updated = s.updated_at if wanted.sort == "updated_at" else _hidden(s.updated_at)
+    created = c.created_at if wanted.sort == "created_at" else unindexed(c.created_at)
+    updated = s.updated_at if wanted.sort == "updated_at" else unindexed(s.updated_at)
     return query.where(
         *labels,
         *between(
@@ -171,10 +169,6 @@ def _filtered(query: Select[Any], wanted: ClusterQuery) -> Select[Any]:
             (updated, wanted.updated_from, wanted.updated_to),
         ),
     )
-
-
-def _hidden(time: Column[Any]) -> Any:
-    return type_coerce(type_coerce(time, BigInteger) + 0, time.type)
 
 
 def _page(
@@ -236,8 +230,8 @@ def _figure_clusters(tx: Tx, dataset_id: DatasetId, query: Select[Any]) -> list[
     rows = tx.execute(query).mappings().all()
     shown = _shown(tx, dataset_id, rows)
     g = tables.figure.c
-    faces = select(g.figure_id, g.file_id).where(g.figure_id.in_(set(shown.values())))
-    covers = {row.figure_id: FileId(row.file_id) for row in tx.execute(faces)}
+    faces = select(g.figure_id, g.file_id).where(g.figure_id.in_(any_of(set(shown.values()))))
+    covers = {figure_id: FileId(file_id) for figure_id, file_id in tx.execute(faces).all()}
     by_id = files.by_id(tx, dataset_id, set(covers.values()))
     return [
         FigureCluster(

@@ -1,22 +1,28 @@
 """What the columns of all tables have in common: types, defaults, the reference to a dataset."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     ColumnElement,
     Dialect,
     ForeignKeyConstraint,
     Index,
-    Table,
+    String,
     Text,
     TypeDecorator,
+    bindparam,
     literal_column,
+    type_coerce,
 )
 
 from imm_ray.model import from_microseconds, to_microseconds
+
+T = TypeVar("T")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -51,13 +57,20 @@ def time(name: str, *, nullable: bool = False) -> Column[datetime]:
     return Column(name, UtcTime, nullable=nullable)
 
 
-def unindexed(column: Column[int]) -> ColumnElement[int]:
-    """Return a column of a number as a value by which no index is searched.
+def unindexed(column: ColumnElement[T]) -> ColumnElement[T]:
+    """Return a column of a text, a number or a time as a value by which no index is searched.
 
     Without statistics SQLite prefers the indexes of runs to those of ids: given a few ids, it would
     walk all rows of a dataset that a run can see.
     """
-    return column + 0
+    if isinstance(column.type, String):
+        return column.concat("")
+    return type_coerce(type_coerce(column, BigInteger) + 0, column.type)
+
+
+def any_of(values: Iterable[T]) -> BindParameter[Sequence[T]]:
+    """Return what a column is ``in_``: given a list, SQLAlchemy makes a parameter of each value."""
+    return bindparam(None, list(values), expanding=True, unique=True)
 
 
 def of_dataset() -> ForeignKeyConstraint:
@@ -76,8 +89,3 @@ def of_status(table: str, status: str) -> Index:
     only: ColumnElement[bool] = literal_column(f"status = '{status}'")
     name = f"ix_{table}_{status.lower()}"
     return Index(name, "status", "dataset_id", sqlite_where=only, postgresql_where=only)
-
-
-def readable(table: Table) -> list[Column[Any]]:
-    """Return the columns of a table but for the vector, which no client reads."""
-    return [column for column in table.c if column.name != "vector"]

@@ -4,13 +4,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, func, insert, literal, select, update
 from sqlalchemy import delete as sql_delete
 
 from imm_ray.errors import LimitExceeded, ResourceAlreadyExists, ResourceNotFound, StatusConflict
 from imm_ray.model import ClusterKind, Dataset, DatasetId, JsonObject, Quotas
 from imm_ray.store import extent, projects, tables, tasks
 from imm_ray.store.database import Tx
+from imm_ray.store.query.function import Begins
 
 
 def create(tx: Tx, dataset: Dataset) -> None:
@@ -26,11 +27,9 @@ def create(tx: Tx, dataset: Dataset) -> None:
         The project is full.
     """
     projects.lock(tx, dataset.account, dataset.project)
-    project = projects.get(tx, dataset.account, dataset.project)
     if _find(tx, dataset.account, dataset.project, dataset.name) is not None:
         raise ResourceAlreadyExists.of("dataset")
-    if project.dataset_count >= project.max_dataset_count:
-        raise LimitExceeded(f"The project may have {project.max_dataset_count} datasets.")
+    _require_room(tx, dataset.account, dataset.project)
     tx.execute(
         insert(tables.dataset).values(
             dataset_id=dataset.dataset_id,
@@ -76,7 +75,7 @@ def get(tx: Tx, account: str, project: str, name: str) -> Dataset:
     """
     found = _find(tx, account, project, name)
     if found is None:
-        projects.get(tx, account, project)
+        projects.require(tx, account, project)
         raise ResourceNotFound.of("dataset")
     return found
 
@@ -113,11 +112,13 @@ def page(
     tx: Tx, account: str, project: str, *, limit: int, after: str = "", prefix: str = ""
 ) -> list[Dataset]:
     """Return at most ``limit`` datasets in the order of their names, the first after ``after``."""
-    projects.get(tx, account, project)
+    projects.require(tx, account, project)
     d = tables.dataset.c
-    query = _query().where(d.account == account, d.project == project, d.name > after)
+    query = _query().where(d.account == account, d.project == project)
+    if after:  # before the prefix, which begins no later
+        query = query.where(d.name > after)
     if prefix:
-        query = query.where(func.substr(d.name, 1, len(prefix)) == prefix)
+        query = query.where(Begins(d.name, literal(prefix)))
     rows = tx.execute(query.order_by(d.name).limit(limit)).mappings()
     return [_dataset(row) for row in rows]
 
@@ -212,6 +213,15 @@ def _find(tx: Tx, account: str, project: str, name: str) -> Dataset | None:
     query = _query().where(d.account == account, d.project == project, d.name == name)
     row = tx.execute(query).mappings().first()
     return None if row is None else _dataset(row)
+
+
+def _require_room(tx: Tx, account: str, project: str) -> None:
+    d, p = tables.dataset.c, tables.project.c
+    this = (p.account == account, p.name == project)
+    most = int(tx.scalar(select(p.max_dataset_count).where(*this)) or 0)
+    mine = (d.account == account, d.project == project, d.purged_at.is_(None))
+    if (tx.scalar(select(func.count()).select_from(tables.dataset).where(*mine)) or 0) >= most:
+        raise LimitExceeded(f"The project may have {most} datasets.")
 
 
 def _query() -> Select[Any]:

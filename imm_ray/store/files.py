@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy import delete as sql_delete
+from sqlalchemy import func, insert, select, update
 
 from imm_ray.errors import LimitExceeded
 from imm_ray.model import (
@@ -27,16 +27,22 @@ from imm_ray.model import (
     SourceStat,
 )
 from imm_ray.store import constraints, datasets, departures, requests, searchable, tables
-from imm_ray.store.columns import readable
+from imm_ray.store.columns import any_of
 from imm_ray.store.database import Tx
 
 _IDS_AT_ONCE = 500
-# Made once: taking in each column of a query costs as much as the query.
-_READ = select(*readable(tables.file))
+# Made once: taking in each column of a query costs as much as the query. Rows are read by position,
+# in the order of `_figure` and `_file`: a look-up by name costs as much as the member's object.
+_G, _F = tables.figure.c, tables.file.c
 _READ_OF_FIGURES = select(
-    *readable(tables.figure),
-    tables.membership.c.cluster_id,
-    tables.membership.c.confidence.label("cluster_confidence"),
+    *(_G.file_id, _G.seq, _G.figure_id, _G.left, _G.top, _G.width, _G.height),
+    *(_G.confidence, _G.quality, _G.sharpness, _G.pitch, _G.roll, _G.yaw),
+    *(tables.membership.c.cluster_id, tables.membership.c.confidence),
+)
+_READ = select(
+    *(_F.dataset_id, _F.file_id, _F.uri, _F.status, _F.reason, _F.attributes, _F.size, _F.etag),
+    *(_F.modified_at, _F.content_hash, _F.content_type, _F.width, _F.height, _F.orientation),
+    *(_F.image_score, _F.produce_time, _F.lat_long, _F.exif, _F.created_at, _F.updated_at),
 )
 
 
@@ -88,8 +94,7 @@ def get(tx: Tx, dataset_id: DatasetId, uris: Sequence[str]) -> list[File]:
     """Return the files of these URIs with figures, in their order, without unknown ones."""
     f = tables.file
     query = _READ.where(f.c.dataset_id == dataset_id, f.c.uri.in_(uris))
-    rows = tx.execute(query).mappings()
-    found = {file.uri: file for file in _files(tx, dataset_id, list(rows))}
+    found = {file.uri: file for file in _files(tx, dataset_id, tx.execute(query).all())}
     return [found[uri] for uri in dict.fromkeys(uris) if uri in found]
 
 
@@ -107,8 +112,8 @@ def count_contents(tx: Tx, file_ids: Iterable[FileId]) -> int:
 def by_id(tx: Tx, dataset_id: DatasetId, file_ids: Iterable[FileId]) -> dict[FileId, File]:
     """Return files with their figures by id."""
     # By id alone: told the dataset too, SQLite would walk through all its files.
-    query = _READ.where(tables.file.c.file_id.in_(list(file_ids)))
-    rows = [row for row in tx.execute(query).mappings() if row["dataset_id"] == dataset_id]
+    query = _READ.where(tables.file.c.file_id.in_(any_of(file_ids)))
+    rows = [row for row in tx.execute(query).all() if row[0] == dataset_id]
     return {file.file_id: file for file in _files(tx, dataset_id, rows)}
 
 
@@ -217,9 +222,9 @@ def _insert(
     return {str(row["uri"]): (str(row["file_id"]), 1) for row in rows}
 
 
-def _files(tx: Tx, dataset_id: DatasetId, rows: Sequence[RowMapping]) -> list[File]:
-    figures = _figures(tx, dataset_id, [FileId(row["file_id"]) for row in rows])
-    return [_file(row, figures.get(FileId(row["file_id"]), ())) for row in rows]
+def _files(tx: Tx, dataset_id: DatasetId, rows: Sequence[Sequence[Any]]) -> list[File]:
+    figures = _figures(tx, dataset_id, [FileId(row[1]) for row in rows])
+    return [_file(row, figures.get(FileId(row[1]), ())) for row in rows]
 
 
 def _figures(
@@ -241,55 +246,55 @@ def _figures(
             & (m.c.from_run <= visible.figure_run)
             & (m.c.to_run > visible.figure_run),
         )
-        .where(g.c.file_id.in_(file_ids))
+        .where(g.c.file_id.in_(any_of(file_ids)))
         .order_by(g.c.left, g.c.top, g.c.figure_id)
     )
     found: dict[FileId, list[Figure]] = {}
-    for row in tx.execute(query).mappings():
-        processed = row["seq"] <= visible.figure_watermark
-        found.setdefault(FileId(row["file_id"]), []).append(_figure(row, processed))
+    for row in tx.execute(query).all():
+        file_id, seq, *values = row
+        figure = _figure(file_id, values, processed=seq <= visible.figure_watermark)
+        found.setdefault(figure.file_id, []).append(figure)
     return {file_id: tuple(figures) for file_id, figures in found.items()}
 
 
-def _figure(row: RowMapping, processed: bool) -> Figure:
-    cluster_id = row["cluster_id"]
+def _figure(file_id: str, row: Sequence[Any], *, processed: bool) -> Figure:
+    figure_id, left, top, width, height, *of_face, cluster_id, cluster_confidence = row
+    confidence, quality, sharpness, pitch, roll, yaw = of_face
     if cluster_id is None:
         cluster_id = NO_CLUSTER if processed else None
     return Figure(
-        figure_id=FigureId(row["figure_id"]),
-        file_id=FileId(row["file_id"]),
-        box=Box(row["left"], row["top"], row["width"], row["height"]),
-        confidence=row["confidence"],
-        quality=row["quality"],
-        sharpness=row["sharpness"],
-        head_pose=HeadPose(row["pitch"], row["roll"], row["yaw"]),
+        figure_id=FigureId(figure_id),
+        file_id=FileId(file_id),
+        box=Box(left, top, width, height),
+        confidence=confidence,
+        quality=quality,
+        sharpness=sharpness,
+        head_pose=HeadPose(pitch, roll, yaw),
         cluster_id=None if cluster_id is None else ClusterId(cluster_id),
-        cluster_confidence=row["cluster_confidence"] or 0.0,
+        cluster_confidence=cluster_confidence or 0.0,
     )
 
 
-def _file(row: RowMapping, figures: tuple[Figure, ...]) -> File:
+def _file(row: Sequence[Any], figures: tuple[Figure, ...]) -> File:
+    _, file_id, uri, status, reason, attributes, size, etag, modified_at, content_hash, *seen = row
+    content_type, width, height, orientation, image_score, *said, created_at, updated_at = seen
+    produce_time, lat_long, exif = said
     return File(
-        file_id=FileId(row["file_id"]),
-        uri=row["uri"],
-        status=FileStatus(row["status"]),
-        reason=row["reason"],
-        attributes=row["attributes"],
-        stat=SourceStat(
-            size=row["size"],
-            etag=row["etag"],
-            modified_at=row["modified_at"],
-            content_hash=row["content_hash"],
-        ),
-        content_type=row["content_type"],
-        width=row["width"],
-        height=row["height"],
-        orientation=row["orientation"],
-        image_score=row["image_score"],
-        produce_time=row["produce_time"],
-        lat_long=row["lat_long"],
-        exif=row["exif"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
+        file_id=FileId(file_id),
+        uri=uri,
+        status=FileStatus(status),
+        reason=reason,
+        attributes=attributes,
+        stat=SourceStat(size=size, etag=etag, modified_at=modified_at, content_hash=content_hash),
+        content_type=content_type,
+        width=width,
+        height=height,
+        orientation=orientation,
+        image_score=image_score,
+        produce_time=produce_time,
+        lat_long=lat_long,
+        exif=exif,
+        created_at=created_at,
+        updated_at=updated_at,
         figures=figures,
     )

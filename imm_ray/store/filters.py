@@ -16,7 +16,7 @@ def labelled(column: Column[Any], labels: Mapping[str, Any] | None) -> list[Colu
 
 
 def between(
-    *ranges: tuple[Column[Any], datetime | None, datetime | None],
+    *ranges: tuple[ColumnElement[Any], datetime | None, datetime | None],
 ) -> list[ColumnElement[bool]]:
     """Return the conditions that columns lie in their ranges, ends included; None is no limit."""
     return [*_limits(ranges)]
@@ -30,7 +30,7 @@ def _is(column: Column[Any], key: str, value: str) -> ColumnElement[bool]:
 
 
 def _limits(
-    ranges: Iterable[tuple[Column[Any], datetime | None, datetime | None]],
+    ranges: Iterable[tuple[ColumnElement[Any], datetime | None, datetime | None]],
 ) -> Iterable[ColumnElement[bool]]:
     for column, low, high in ranges:
         if low is not None:

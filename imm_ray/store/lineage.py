@@ -37,6 +37,7 @@ from imm_ray.model import (
     TaskId,
 )
 from imm_ray.store import constraints, tables
+from imm_ray.store.columns import unindexed
 from imm_ray.store.database import Tx
 from imm_ray.store.ownership import Lease, check
 from imm_ray.store.tables import FOREVER
@@ -299,7 +300,9 @@ def _visible_run(kind: ColumnElement[Any]) -> ColumnElement[int]:
 
 def _visible(tx: Tx, dataset_id: DatasetId, cluster_ids: Iterable[ClusterId]) -> set[ClusterId]:
     s, d = tables.cluster_state.c, tables.dataset
-    large = or_(*(and_(s.kind == kind, s.item_count + 0 >= kind.smallest) for kind in ClusterKind))
+    large = or_(
+        *(and_(s.kind == kind, unindexed(s.item_count) >= kind.smallest) for kind in ClusterKind)
+    )
     query = (
         select(s.cluster_id)
         .join(d, d.c.dataset_id == s.dataset_id)
@@ -309,8 +312,8 @@ def _visible(tx: Tx, dataset_id: DatasetId, cluster_ids: Iterable[ClusterId]) ->
                 list(ClusterKind)
             ),  # the key's second column: without it nothing is looked up
             s.cluster_id.in_(cluster_ids),
-            s.from_run + 0 <= _visible_run(s.kind),  # sums: see `clusters`
-            s.to_run + 0 > _visible_run(s.kind),
+            unindexed(s.from_run) <= _visible_run(s.kind),
+            unindexed(s.to_run) > _visible_run(s.kind),
             large,
         )
     )

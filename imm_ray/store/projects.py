@@ -5,13 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from imm_ray.errors import LimitExceeded, ResourceAlreadyExists, ResourceNotFound, StatusConflict
 from imm_ray.model import Project, Quotas
 from imm_ray.store import tables
 from imm_ray.store.database import Tx
+from imm_ray.store.query.function import Begins
 
 MAX_PROJECTS = 100
 """Per account, IMM's default quota."""
@@ -67,6 +68,32 @@ def lock(tx: Tx, account: str, name: str) -> None:
         raise ResourceNotFound.of("project")
 
 
+def require(tx: Tx, account: str, name: str) -> None:
+    """Return when the account has a project of that name; what it holds is not looked at.
+
+    Raises
+    ------
+    ResourceNotFound
+    """
+    p = tables.project.c
+    if tx.scalar(select(p.name).where(p.account == account, p.name == name)) is None:
+        raise ResourceNotFound.of("project")
+
+
+def quotas(tx: Tx, account: str, name: str) -> Quotas:
+    """Return the quotas of a project's datasets that say nothing of their own.
+
+    Raises
+    ------
+    ResourceNotFound
+    """
+    p = tables.project.c
+    said = tx.scalar(select(p.quotas).where(p.account == account, p.name == name))
+    if said is None:
+        raise ResourceNotFound.of("project")
+    return Quotas(**said)
+
+
 def get(tx: Tx, account: str, name: str) -> Project:
     """Return the project with the counts of its datasets.
 
@@ -108,14 +135,16 @@ def page(
     query = (
         select(p, sums.c.dataset_count, sums.c.file_count, sums.c.total_file_size)
         .outerjoin(sums, sums.c.project == p.c.name)
-        .where(p.c.account == account, p.c.name > after)
+        .where(p.c.account == account)
         .order_by(p.c.name)
         .limit(limit)
     )
     if name:
         query = query.where(p.c.name == name)
+    if after:  # before the prefix, which begins no later
+        query = query.where(p.c.name > after)
     if prefix:
-        query = query.where(func.substr(p.c.name, 1, len(prefix)) == prefix)  # LIKE ignores case
+        query = query.where(Begins(p.c.name, literal(prefix)))
     for key, value in (tags or {}).items():
         query = query.where(p.c.tags[key].as_string() == value)
     return [_project(row) for row in tx.execute(query).mappings()]

@@ -91,16 +91,16 @@ def create_dataset(tx: Tx, call: Call, params: CreateDataset) -> Written:
     and ``EnabledFeatures`` are kept without effect, Insights and ReverseImage are refused where
     they enable something.
     """
-    project = projects.get(tx, call.account, params.project_name)
+    quotas = projects.quotas(tx, call.account, params.project_name)
     models = call.surroundings.settings.models
     dataset = Dataset(
         dataset_id=DatasetId(str(uuid.uuid4())),
         account=call.account,
-        project=project.name,
+        project=params.project_name,
         name=params.dataset_name,
         template_id=params.template_id,
         description=params.description,
-        quotas=params.quotas(project.quotas),
+        quotas=params.quotas(quotas),
         workflow_parameters=_dumped(params.workflow_parameters),
         config=params.dataset_config.said if params.dataset_config else {},
         face_model=load_card(models.face).model_id,

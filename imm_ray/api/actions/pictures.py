@@ -97,7 +97,7 @@ async def detect_image_score(asking: Asking, call: Call, params: OfPicture) -> d
 
 
 async def _require_project(asking: Asking, call: Call, params: OfProject) -> None:
-    await asking.read(lambda tx: projects.get(tx, call.account, params.project_name))
+    await asking.read(lambda tx: projects.require(tx, call.account, params.project_name))
 
 
 def _of_some(face: DetectedFace | None, parameter: str) -> DetectedFace:

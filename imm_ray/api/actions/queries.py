@@ -27,6 +27,7 @@ from imm_ray.model import Dataset, from_microseconds, to_microseconds
 from imm_ray.store import datasets
 from imm_ray.store.database import Tx
 from imm_ray.store.query import page as queries
+from imm_ray.store.query.expression import Scope
 from imm_ray.store.query.field import FieldType
 from imm_ray.store.query.function import fold
 from imm_ray.store.query.page import Aggregate, Found, SortValue
@@ -36,6 +37,7 @@ MAX_FILES = 100
 MAX_GROUPS = 2000
 MAX_AGGREGATIONS = 20
 MAX_QUERY_BYTES = 1024 * 1024
+MAX_WORDS = 32
 
 _OF_NUMBERS = (Aggregate.MIN, Aggregate.MAX, Aggregate.AVERAGE, Aggregate.SUM)
 
@@ -45,6 +47,13 @@ def _is_query(text: str) -> str:
         raise ValueError(f"it has more than {MAX_QUERY_BYTES} bytes")
     if not text.split():
         raise ValueError("it has no word")
+    return text
+
+
+def _of_few_words(text: str) -> str:
+    different = len(set(fold(text).split()))
+    if different > MAX_WORDS:
+        raise ValueError(f"it has {different} different words, and may have {MAX_WORDS}")
     return text
 
 
@@ -105,7 +114,7 @@ class SimpleQuery(_Sorted):
 class FuzzyQuery(_Sorted):
     """Parameters of FuzzyQuery."""
 
-    query: Annotated[str, AfterValidator(_is_query)]
+    query: Annotated[str, AfterValidator(_is_query), AfterValidator(_of_few_words)]
     max_results: Annotated[Integer, page_size(200)] = 100
 
 
@@ -144,9 +153,10 @@ def simple_query(tx: Tx, call: Call, params: SimpleQuery) -> dict[str, Any]:
     says nothing matches every file, whatever its ``ObjectStatus``. ``WithFields`` is that of
     GetFileMeta.
 
-    At most 100 conditions below at most 5 groups, and 500 points in all polygons. Without ``Sort``
-    files come in the order of their URIs. Files without the member to sort by come last, in either
-    direction, and a label's numbers before its other texts.
+    At most 100 conditions below at most 5 groups, 500 points in all polygons, and 1024 characters
+    in the value of a ``match-phrase``. Without ``Sort`` files come in the order of their URIs.
+    Files without the member to sort by come last, in either direction, and a label's numbers before
+    its other texts. ``TotalHits`` is counted for the first page, and the following pages repeat it.
 
     With ``Aggregations`` only these are returned. ``count`` is the number of files that have the
     member, a group's ``Count`` that of the files that have the value; groups come the most frequent
@@ -156,30 +166,27 @@ def simple_query(tx: Tx, call: Call, params: SimpleQuery) -> dict[str, Any]:
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     condition = read_condition(params.query)
     if params.aggregations:
+        scope = queries.scope_of(tx, dataset, condition)
         done = [
-            _aggregated(tx, dataset, condition, wanted, params.max_results)
+            _aggregated(tx, scope, condition, wanted, params.max_results)
             for wanted in params.aggregations
         ]
         return {"Aggregations": done}
-    body = _page(tx, call, dataset, condition, params, params.max_results)
-    if not params.without_total_hits:
-        body["TotalHits"] = queries.count(tx, dataset, condition)
-    return body
+    return _page(tx, call, dataset, condition, params, counted=not params.without_total_hits)
 
 
 def fuzzy_query(tx: Tx, call: Call, params: FuzzyQuery) -> dict[str, Any]:
     """Return the files in whose texts every word of the query occurs, whatever the case of letters.
 
-    The words are what blanks separate, and may occur anywhere, in the midst of other words too. The
-    texts of a file are its URI (and so its Filename), CustomId, Title, Artist, AlbumArtist,
-    Composer, Performer, Album, the names and aliases of its Labels and of their parents, the parts
-    of its Addresses and the values of its CustomLabels. Sorted and paged as SimpleQuery.
+    The words are what blanks separate, and may occur anywhere, in the midst of other words too. At
+    most 32 different words: each is looked for in the texts of every file. The texts of a file are
+    its URI (and so its Filename), CustomId, Title, Artist, AlbumArtist, Composer, Performer, Album,
+    the names and aliases of its Labels and of their parents, the parts of its Addresses and the
+    values of its CustomLabels. Sorted and paged as SimpleQuery.
     """
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
     condition = Mentions(tuple(fold(params.query).split()))
-    body = _page(tx, call, dataset, condition, params, params.max_results)
-    body["TotalHits"] = queries.count(tx, dataset, condition)
-    return body
+    return _page(tx, call, dataset, condition, params, counted=True)
 
 
 def semantic_query(tx: Tx, call: Call, params: SemanticQuery) -> dict[str, Any]:
@@ -197,28 +204,42 @@ def semantic_query(tx: Tx, call: Call, params: SemanticQuery) -> dict[str, Any]:
 
 
 def _page(
-    tx: Tx, call: Call, dataset: Dataset, condition: Condition, params: _Sorted, limit: int
+    tx: Tx,
+    call: Call,
+    dataset: Dataset,
+    condition: Condition,
+    params: SimpleQuery | FuzzyQuery,
+    *,
+    counted: bool,
 ) -> dict[str, Any]:
+    """Return a page; all pages of a listing tell the number of hits that the first one counted."""
+    scope, limit = queries.scope_of(tx, dataset, condition), params.max_results
+    hits, after = _position(call.position(params.next_token, dataset.dataset_id))
+    sort = read_sort(params.sort, params.order)
     found = queries.page(
-        tx,
-        dataset,
-        condition,
-        sort=read_sort(params.sort, params.order),
-        limit=limit + 1,
-        after=_after(call.position(params.next_token, dataset.dataset_id)),
+        tx, dataset, condition, sort=sort, limit=limit + 1, after=after, scope=scope
     )
-    items, more = call.page(found, limit, resource=dataset.dataset_id, position=_position)
+    if counted and after is None:
+        all_here = len(found) <= limit
+        hits = len(found) if all_here else queries.count(tx, dataset, condition, scope=scope)
+    items, more = call.page(
+        found, limit, resource=dataset.dataset_id, position=lambda last: _after(last, hits)
+    )
     fields = params.with_fields or ()
-    return {"Files": [file_body(item.file, dataset, fields) for item in items], **more}
+    body = {"Files": [file_body(item.file, dataset, fields) for item in items], **more}
+    return body if hits is None else body | {"TotalHits": hits}
 
 
-def _position(found: Found) -> Position:
-    """Return a file's place in the order as one text, for any value that files are sorted by."""
-    return [write_json([_written(value) for value in found.position])]
+def _after(found: Found, hits: int | None) -> Position:
+    """Return the number of hits and a file's place in the order as one text, for any sort value."""
+    return [write_json([hits, *(_written(value) for value in found.position)])]
 
 
-def _after(position: Position | None) -> list[SortValue] | None:
-    return None if position is None else [_read(value) for value in json.loads(str(position[0]))]
+def _position(after: Position | None) -> tuple[int | None, list[SortValue] | None]:
+    if after is None:
+        return None, None
+    hits, *values = json.loads(str(after[0]))
+    return hits, [_read(value) for value in values]
 
 
 def _written(value: SortValue) -> Any:
@@ -235,16 +256,16 @@ def _read(value: Any) -> SortValue:
 
 
 def _aggregated(
-    tx: Tx, dataset: Dataset, condition: Condition, wanted: Aggregation, limit: int
+    tx: Tx, scope: Scope, condition: Condition, wanted: Aggregation, limit: int
 ) -> dict[str, Any]:
     body: dict[str, Any] = {"Field": wanted.field, "Operation": wanted.operation}
     field, operation = read_field(wanted.field), Aggregate(wanted.operation)
     if field is None:
         return body | _of_nothing(operation)
     if operation is Aggregate.GROUP:
-        groups = queries.groups(tx, dataset, condition, field, limit=limit)
+        groups = queries.groups(tx, scope.dataset, condition, field, limit=limit, scope=scope)
         return body | {"Groups": [{"Value": _text(g.value), "Count": g.count} for g in groups]}
-    value = queries.aggregate(tx, dataset, condition, field, operation)
+    value = queries.aggregate(tx, scope.dataset, condition, field, operation, scope=scope)
     return body if value is None else body | {"Value": value}
 
 

@@ -173,7 +173,7 @@ def list_tasks(tx: Tx, call: Call, params: ListTasks) -> dict[str, Any]:
             after=None if after is None else _after(params.sort, after),
         )
     if not found:
-        projects.get(tx, call.account, params.project_name)
+        projects.require(tx, call.account, params.project_name)
     page, more = call.page(
         found,
         limit,
@@ -199,7 +199,9 @@ def find_task(tx: Tx, call: Call, project: str, task_id: str) -> Task:
     try:
         return tasks.get(tx, call.account, project, task_id, alive_since=call.tasks_since)
     except ResourceNotFound:
-        projects.get(tx, call.account, project)  # says so when it is the project that is missing
+        projects.require(
+            tx, call.account, project
+        )  # says so when it is the project that is missing
         raise
 
 

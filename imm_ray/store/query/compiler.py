@@ -6,16 +6,30 @@ SQL's third truth value stands for false: AND and OR carry it upwards unharmed, 
 place where it would matter, turns it into false first.
 
 A condition on one cluster's figures begins with the index of ``membership`` on the cluster, so its
-cost follows the size of the cluster and not that of the dataset. A condition on a label begins with
-the index on its key and value.
+cost follows the size of the cluster and not that of the dataset. A condition on a figure begins
+with its key, one on a label with the index on its key and value; alternatives of such conditions
+begin with the union of what each of them names.
 """
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    union,
+)
 from sqlalchemy import exists as sql_exists
 
 from imm_ray.store import tables
@@ -28,7 +42,14 @@ from imm_ray.store.query.expression import (
     rows_of,
     value_of,
 )
-from imm_ray.store.query.field import CLUSTER_ID, FIGURES, INDEPENDENT, UNAVAILABLE, FieldType
+from imm_ray.store.query.field import (
+    CLUSTER_ID,
+    FIGURE_ID,
+    FIGURES,
+    INDEPENDENT,
+    UNAVAILABLE,
+    FieldType,
+)
 from imm_ray.store.query.function import Begins, Folded, Texts, fold, occurs
 from imm_ray.store.query.tree import (
     Compare,
@@ -67,28 +88,37 @@ def compile_condition(condition: Condition, scope: Scope) -> ColumnElement[bool]
 
 
 def is_narrow(condition: Condition) -> bool:
-    """Return whether the files that can match are named by a cluster or by a label's value."""
+    """Return whether the files that can match are named by figures, by clusters or by labels.
+
+    A group of alternatives names them when each of its parts does.
+    """
     match condition:
         case Group(Junction.AND, parts):
             return any(map(is_narrow, parts))
+        case Group(Junction.OR, parts):
+            return bool(parts) and all(map(is_narrow, parts))
         case Nested(array, inside):
-            return array == FIGURES and _needs_cluster(inside)
+            return array == FIGURES and _names_figures(inside)
         case Compare():
             equal = condition.comparison is Comparison.EQ
-            return _is_cluster(condition) or (condition.field.is_label and equal)
+            return _names_figures(condition) or (condition.field.is_label and equal)
         case _:
             return False
 
 
 def clusters_in(condition: Condition) -> Iterator[str]:
     """Yield the ids of figure clusters that ``condition`` asks for."""
+    return _named_in(condition, _is_cluster)
+
+
+def _named_in(condition: Condition, is_name: Callable[[Compare], bool]) -> Iterator[str]:
     match condition:
         case Group():
             for part in condition.parts:
-                yield from clusters_in(part)
+                yield from _named_in(part, is_name)
         case Nested():
-            yield from clusters_in(condition.inside)
-        case Compare() if _is_cluster(condition):
+            yield from _named_in(condition.inside, is_name)
+        case Compare() if is_name(condition):
             yield str(condition.value)
 
 
@@ -101,7 +131,28 @@ def _group(group: Group, scope: Scope, rows: Rows | None) -> ColumnElement[bool]
     if group.junction is Junction.AND:
         return and_(true(), *parts)
     either = or_(false(), *parts)
-    return either if group.junction is Junction.OR else not_(func.coalesce(either, false()))
+    if group.junction is Junction.NOT:
+        return not_(func.coalesce(either, false()))
+    if rows is None and is_narrow(group):
+        # SQLite looks up what one list of ids names, and reads every file for two lists.
+        return and_(F.file_id.in_(union(*_named(group, scope))), either)
+    return either
+
+
+def _named(condition: Condition, scope: Scope) -> Iterator[Select[Any]]:
+    """Yield queries of ids, among which are all files that match a narrow ``condition``."""
+    match condition:
+        case Group(Junction.AND, parts):
+            yield from _named(next(filter(is_narrow, parts)), scope)
+        case Group(Junction.OR, parts):
+            for part in parts:
+                yield from _named(part, scope)
+        case Nested():
+            yield _files_of_figures(condition.inside, scope)
+        case Compare() if condition.field.is_label:
+            yield _labelled(condition, scope)
+        case Compare():
+            yield _files_of_figures(condition, scope)
 
 
 def _inside(condition: Condition, scope: Scope, rows: Rows) -> ColumnElement[bool]:
@@ -151,13 +202,10 @@ def _ordered(value: Sql, comparison: Comparison, wanted: Any) -> ColumnElement[b
 
 
 def _any_element(array: str, inside: Condition, scope: Scope) -> ColumnElement[bool]:
-    if isinstance(inside, Compare) and _is_cluster(inside):
-        return F.file_id.in_(files_of_cluster(str(inside.value), scope))
-    of_clusters = array == FIGURES and _needs_cluster(inside)
-    rows = rows_of(array, scope, in_clusters=of_clusters)
+    if array == FIGURES and _names_figures(inside):
+        return F.file_id.in_(_files_of_figures(inside, scope))
+    rows = rows_of(array, scope)
     condition = _inside(inside, scope, rows)
-    if of_clusters:
-        return F.file_id.in_(select(rows.file_id).select_from(rows.source).where(condition))
     query = select(literal(1)).select_from(rows.source).where(rows.of_file, condition)
     found = sql_exists(query.correlate(tables.file))
     if isinstance(inside, Compare) and _is_unseen(inside):
@@ -166,11 +214,36 @@ def _any_element(array: str, inside: Condition, scope: Scope) -> ColumnElement[b
     return found
 
 
-def _needs_cluster(inside: Condition) -> bool:
-    """Return whether a figure can only fulfil ``inside`` by being in a cluster that it names."""
-    if isinstance(inside, Group):
-        return inside.junction is Junction.AND and any(map(_needs_cluster, inside.parts))
-    return isinstance(inside, Compare) and _is_cluster(inside)
+def _files_of_figures(inside: Condition, scope: Scope) -> Select[Any]:
+    """Return the ids of the files with one of the figures that ``inside`` names."""
+    if isinstance(inside, Compare) and _is_cluster(inside):
+        return files_of_cluster(str(inside.value), scope)
+    if in_clusters := _names(inside, _is_cluster):
+        ids = {scope.heirs.get(cluster, cluster) for cluster in clusters_in(inside)}
+    else:
+        ids = set(_named_in(inside, _is_figure))
+    rows = rows_of(FIGURES, scope, in_clusters=in_clusters)
+    key = rows.member("FigureClusterId" if in_clusters else "FigureId")
+    # All ids once more: within alternatives that say more of a figure no index would be searched.
+    condition = and_(key.in_(sorted(ids)), _inside(inside, scope, rows))
+    return select(rows.file_id).select_from(rows.source).where(condition)
+
+
+def _names_figures(inside: Condition) -> bool:
+    """Return whether a figure can only fulfil ``inside`` by its id, or by its cluster's."""
+    return _names(inside, _is_cluster) or _names(inside, _is_figure)
+
+
+def _names(inside: Condition, is_name: Callable[[Compare], bool]) -> bool:
+    match inside:
+        case Group(Junction.AND, parts):
+            return any(_names(part, is_name) for part in parts)
+        case Group(Junction.OR, parts):
+            return bool(parts) and all(_names(part, is_name) for part in parts)
+        case Compare():
+            return is_name(inside)
+        case _:
+            return False
 
 
 def _is_unseen(leaf: Compare) -> bool:
@@ -186,14 +259,21 @@ def _is_cluster(leaf: Compare) -> bool:
     )
 
 
+def _is_figure(leaf: Compare) -> bool:
+    return leaf.field.path == FIGURE_ID and leaf.comparison is Comparison.EQ
+
+
 def _label(leaf: Compare | Exists, scope: Scope) -> ColumnElement[bool]:
+    return F.file_id.in_(_labelled(leaf, scope))
+
+
+def _labelled(leaf: Compare | Exists, scope: Scope) -> Select[Any]:
+    """Return the ids of the files with a label."""
     r = tables.file_label.c
     of_key = select(r.file_id).where(
         r.dataset_id == scope.dataset.dataset_id, r.label_key == fold(leaf.field.member)
     )
-    if isinstance(leaf, Compare):
-        of_key = of_key.where(_label_value(leaf))
-    return F.file_id.in_(of_key)
+    return of_key.where(_label_value(leaf)) if isinstance(leaf, Compare) else of_key
 
 
 def _label_value(leaf: Compare) -> ColumnElement[bool]:

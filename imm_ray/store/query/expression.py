@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from imm_ray.model import ClusterKind, Dataset
 from imm_ray.store import tables
+from imm_ray.store.columns import unindexed
 from imm_ray.store.query.field import FIGURES, INDEPENDENT, OWN_MEDIA_TYPES, UNAVAILABLE, Field
 from imm_ray.store.query.function import Begins, Elements, Member, fold
 
@@ -109,13 +110,11 @@ def files_of_cluster(cluster_id: str, scope: Scope) -> Select[Any]:
 
 
 def _visible(m: FromClause, scope: Scope) -> ColumnElement[bool]:
-    # The sums keep SQLite, which has no statistics, from the indexes on runs: it would take them
-    # for narrower than the one on the cluster, and read every member of the dataset.
     return and_(
         m.c.dataset_id == scope.dataset.dataset_id,
         m.c.kind == ClusterKind.FIGURE,
-        m.c.from_run + 0 <= scope.figure_run,
-        m.c.to_run + 0 > scope.figure_run,
+        unindexed(m.c.from_run) <= scope.figure_run,
+        unindexed(m.c.to_run) > scope.figure_run,
     )
 
 

@@ -10,6 +10,7 @@ INDEPENDENT = "figure-cluster-id-independent"
 """FigureClusterId of a face that was clustered and belongs to nobody."""
 FIGURES = "Figures"
 CLUSTER_ID = "Figures.FigureClusterId"
+FIGURE_ID = "Figures.FigureId"
 LABELS = "CustomLabels."
 """Path of a custom label, before its key."""
 OWN_MEDIA_TYPES = ("image", "video", "audio")

@@ -61,6 +61,18 @@ class Begins(FunctionElement[bool]):
         return self
 
 
+class Rare(FunctionElement[bool]):
+    """A condition as it is, told to hold for few rows to a database without statistics."""
+
+    type = Boolean()
+    name = "imm_rare"
+    inherit_cache = True
+
+    def self_group(self, against: Any = None) -> Any:
+        """Return it as it is, as `Begins` does."""
+        return self
+
+
 def fold(text: str) -> str:
     """Return ``text`` without the case of its letters.
 
@@ -117,6 +129,16 @@ def _(element: Begins, compiler: Any, **options: Any) -> str:
 @compiles(Begins, "postgresql")
 def _(element: Begins, compiler: Any, **options: Any) -> str:
     return f"starts_with({compiler.process(element.clauses, **options)})"
+
+
+@compiles(Rare, "sqlite")
+def _(element: Rare, compiler: Any, **options: Any) -> str:
+    return f"unlikely({compiler.process(element.clauses, **options)})"
+
+
+@compiles(Rare, "postgresql")
+def _(element: Rare, compiler: Any, **options: Any) -> str:
+    return f"({compiler.process(element.clauses, **options)})"
 
 
 @compiles(Elements, "sqlite")

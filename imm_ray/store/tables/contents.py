@@ -115,6 +115,9 @@ file = Table(
     of_dataset(),
     UniqueConstraint("dataset_id", "uri"),
     Index(None, "dataset_id", "status", "seq"),
+    Index(None, "dataset_id", "produced_at", "uri"),
+    Index(None, "dataset_id", "created_at", "uri"),
+    Index(None, "dataset_id", "updated_at", "uri"),
     of_status("file", "Pending"),
 )
 
