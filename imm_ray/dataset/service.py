@@ -29,6 +29,10 @@ _LOOK_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
+class EngineClosed(Exception):
+    """The service has left its dataset; ring for another one and ask that."""
+
+
 class DatasetService:
     """Keeps the embedder busy with a dataset's files, and runs its tasks when they are due.
 
@@ -64,8 +68,7 @@ class DatasetService:
     async def search(self, wanted: Search) -> Found:
         """Return what is nearest to vectors among what is indexed."""
         self._rung.set()  # a dataset that is asked is in use
-        await self._call(self._engine.mend)
-        return await self._in_thread(partial(self._reading, partial(self._engine.search, wanted)))
+        return await self._in_thread(partial(self._mended_search, wanted))
 
     async def explain(self, pair: Pair) -> Explained | None:
         """Return why two items are in one cluster or not, None when no run has seen both."""
@@ -86,9 +89,12 @@ class DatasetService:
                 self._rung.clear()
                 await self.drain()
                 rang = await self._rest(idle_s)
-                if not rang and not await self._call(self._engine.has_work):
+                if rang or await self._call(self._engine.has_work):
+                    continue
+                if not self._rung.is_set():  # else somebody has asked while the engine looked
                     return
         finally:
+            self._failure = self._failure or EngineClosed()
             self._thread.submit(self._engine.close)
 
     async def _rest(self, idle_s: float) -> bool:
@@ -183,13 +189,17 @@ class DatasetService:
         return await self._in_thread(partial(self._guarded, run))
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
+        if isinstance(self._failure, EngineClosed):  # its thread may be gone too
+            raise EngineClosed
         return await asyncio.get_running_loop().run_in_executor(self._thread, run)
 
-    def _reading(self, run: Callable[[], T]) -> T:
-        """Run a call that changes nothing: its failure says nothing of the engine."""
-        if self._failure is not None:
-            raise self._failure
-        return run()
+    def _mended_search(self, wanted: Search) -> Found:
+        """Search in one turn of the thread: nothing can close the index after the mending.
+
+        A search changes nothing: that it fails says nothing of the engine.
+        """
+        self._guarded(self._engine.mend)
+        return self._engine.search(wanted)
 
     def _guarded(self, run: Callable[[], T]) -> T:
         """Run an engine call, unless one failed before: then memory may lag behind the store."""
