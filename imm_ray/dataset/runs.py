@@ -13,6 +13,7 @@ from imm_ray.dataset.edits import FigureEdits
 from imm_ray.dataset.health import ImplausibleRun
 from imm_ray.dataset.plan import Plan
 from imm_ray.dataset.publisher import Cause, Publisher
+from imm_ray.dataset.said import Said
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import (
     ClusterEvent,
@@ -65,6 +66,7 @@ class Runs:
         self._book = book
         self._rules = rules
         self._edits = FigureEdits(collections[ClusterKind.FIGURE], book)
+        self._said = Said()
         self._causes: dict[str, str] = {}
         """By figure, the last edit of the run in hand that may have moved it."""
         self._applied: dict[str, Edit] = {}
@@ -128,7 +130,12 @@ class Runs:
                 applied, end = self._apply(edit)
                 done.append((edit, applied))
                 settled.append(end)
-            cause = Cause(begun=begun, until=waiting[-1].seq, edits=settled)
+            cause = Cause(
+                begun=begun,
+                until=waiting[-1].seq,
+                edits=settled,
+                inheritances=self._said.inheritances(self._book.heir),
+            )
             try:
                 self._publish(ClusterKind.FIGURE, self._plan_edits(done), cause)
             except staging.EditsArrived:
@@ -136,6 +143,7 @@ class Runs:
             break
         self._applied.clear()
         self._causes.clear()
+        self._said.clear()
         return bool(settled)
 
     def consolidate(self) -> bool:
@@ -209,7 +217,9 @@ class Runs:
                 task_id=edit.task_id,
             )
         self._applied[edit.edit_id] = replace(edit, effect=applied.effect)
-        if edit.kind is not EditKind.NAME:  # a name holds figures where they are
+        if edit.kind is EditKind.NAME:  # it holds figures where they are
+            self._said.hear(edit, ClusterId(applied.effect["cluster_id"]))
+        else:
             said = {*self._book.added, *self._book.removed} - before
             self._causes |= {constraint.item_id: edit.edit_id for constraint in said}
         return applied, SettledEdit(
