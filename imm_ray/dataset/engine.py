@@ -100,7 +100,7 @@ class DatasetEngine:
         self._transactions = ShortTransactions(database)
         self._runs = Runs(
             database,
-            lease.dataset_id,
+            lease,
             Publisher(database, lease, notices=notices.task, clock=clock),
             collections=collections,
             book=book,
@@ -123,6 +123,7 @@ class DatasetEngine:
     def load(self) -> None:
         """Read every vector and every visible place in a cluster."""
         figures, images = (self._collections[k] for k in (ClusterKind.FIGURE, ClusterKind.SIMILAR))
+        self._runs.open_door()
         with self._database.read() as tx:
             deleted = work.deleted_since(tx, self.dataset_id, 0)
         self._mended_seq = deleted[-1][1] if deleted else 0
@@ -254,9 +255,9 @@ class DatasetEngine:
         return True
 
     def run_due_edit(self) -> bool:
-        """Apply the oldest edit; return whether there was one."""
+        """Apply the edits that wait; return whether there were any."""
         self.mend()
-        return self._runs.apply_edit()
+        return self._runs.apply_edits()
 
     def due_search(self) -> Task | None:
         """Return the oldest task if it is a search and all that it covers is indexed."""

@@ -92,6 +92,8 @@ dataset = Table(
     count("similar_watermark"),
     count("mended_seq"),
     count("disturbed_seq"),
+    count("stopped_seq"),
+    Column("edits_held", Boolean, nullable=False, server_default=false()),
     count("file_count"),
     count("total_file_size"),
     Column("config", JSON, nullable=False, server_default="{}"),
