@@ -12,7 +12,7 @@ import structlog
 from imm_ray.dataset.engine import DatasetEngine
 from imm_ray.dataset.face_search import sources_of
 from imm_ray.dataset.ports import Embedder, EmbedderDied, EmbedderUnavailable
-from imm_ray.dataset.suspects import embed_all
+from imm_ray.dataset.suspects import InTurn, embed_all
 from imm_ray.model import Explained, Found, Pair, Search, Task
 from imm_ray.store.results import PendingFile, Result
 
@@ -60,6 +60,8 @@ class DatasetService:
         self._rung = asyncio.Event()
         self._failure: BaseException | None = None
         self._in_hand: dict[asyncio.Task[None], Sequence[PendingFile]] = {}
+        self._turns = InTurn(embedder)
+        self._is_searching = False
 
     def ring(self) -> None:
         """Say that there may be work."""
@@ -138,10 +140,11 @@ class DatasetService:
         """Do one thing; return False when there was nothing to do."""
         await self._call(self._engine.mend)
         search = await self._call(self._engine.due_search)
-        if search is None:
-            await self._start_embedding()
-        elif not self._in_hand:  # a picture that kills the embedder must not be blamed on another
+        if search is not None and not self._is_searching and not self._in_hand:
+            self._is_searching = True
             self._in_hand[asyncio.create_task(self._search_faces(search))] = ()
+        if search is None or self._is_searching:  # else the files in hand come to their end first
+            await self._start_embedding()
         if await self._call(self._engine.run_due_edit):
             return True
         if await self._call(self._engine.run_due_task):
@@ -167,8 +170,9 @@ class DatasetService:
     async def _embed(self, files: Sequence[PendingFile]) -> None:
         """Embed a chunk and commit what comes back."""
         sources = [self._engine.source(file) for file in files]
+        embedder = self._turns if self._is_searching else self._embedder
         try:
-            outcomes = await self._embedder.embed(sources)
+            outcomes = await embedder.embed(sources)
         except EmbedderDied as error:
             _log.warning("embedder died", files=len(files), why=str(error))
             await self._call(lambda: self._engine.blame(files))
@@ -180,10 +184,13 @@ class DatasetService:
             await self._call(lambda: self._engine.commit(found))
 
     async def _search_faces(self, task: Task) -> None:
-        """Run a FacesSearching task to its end."""
-        sources = sources_of(task)
-        outcomes = await embed_all(self._embedder, sources, size=CHUNK, retry_s=self._retry_s)
-        await self._call(partial(self._engine.finish_search, task, outcomes))
+        """Run a FacesSearching task to its end; meanwhile files are indexed in turn with it."""
+        try:
+            sources = sources_of(task)
+            outcomes = await embed_all(self._turns, sources, size=CHUNK, retry_s=self._retry_s)
+            await self._call(partial(self._engine.finish_search, task, outcomes))
+        finally:
+            self._is_searching = False
 
     async def _call(self, run: Callable[[], T]) -> T:
         return await self._in_thread(partial(self._guarded, run))
