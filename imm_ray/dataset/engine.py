@@ -115,8 +115,6 @@ class DatasetEngine:
         self._clock = clock
         self._rules_now = rules_now
         self._holding = DatasetRules(min_entity_count=rules.min_entity_count)
-        self._stopped_at = 0
-        """The watermark of an implausible run that no task had asked for."""
         self._mended_seq = 0
         self._first_pending: dict[str, int] = {}
 
@@ -241,8 +239,9 @@ class DatasetEngine:
             return False
         with self._database.read() as tx:
             watermark = work.settled_until(tx, self.dataset_id)
+            stopped = work.stopped_until(tx, self.dataset_id)
         covered = self._collections[ClusterKind.FIGURE].at.watermark
-        if watermark <= max(covered, self._stopped_at):
+        if watermark <= max(covered, stopped):
             return False
         # After the watermark was read: a delete that it covers must be known to the run.
         self.mend()
@@ -250,7 +249,8 @@ class DatasetEngine:
             self._runs.run_new(watermark)
         except ImplausibleRun as stop:
             _log.error("a run was stopped", dataset_id=self.dataset_id, why=str(stop))
-            self._stopped_at = watermark
+            with self._database.write() as tx:
+                work.stopped(tx, self._lease, watermark)
             return False
         return True
 
