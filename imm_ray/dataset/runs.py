@@ -226,7 +226,7 @@ class Runs:
 
     def _apply(self, edit: Edit) -> tuple[Applied, SettledEdit]:
         """Change the book as an edit says; return how it ends."""
-        before = {*self._book.added, *self._book.removed}
+        self._book.said()
         try:
             applied = self._edits.apply(edit, Lookup(self._resolve, self._edit, self._history))
         except EditRefused as refusal:
@@ -241,8 +241,7 @@ class Runs:
         if edit.kind is EditKind.NAME:  # it holds figures where they are
             self._said.hear(edit, ClusterId(applied.effect["cluster_id"]))
         else:
-            said = {*self._book.added, *self._book.removed} - before
-            self._causes |= {constraint.item_id: edit.edit_id for constraint in said}
+            self._causes |= dict.fromkeys(self._book.said(), edit.edit_id)
         return applied, SettledEdit(
             edit_id=edit.edit_id,
             status=EditStatus.APPLIED,
