@@ -33,14 +33,30 @@ class Book:
         self._clusterer = clusterer
         self._pins: dict[str, Constraint] = {}
         self._bans: dict[tuple[str, ClusterId], Constraint] = {}
+        self._by_cluster: dict[tuple[ConstraintKind, ClusterId], dict[str, Constraint]] = {}
+        """The same pins and bans by cluster and figure."""
         self._named: set[ClusterId] = set()
         self._unanchored: set[ClusterId] = set()
         self._heirs: dict[ClusterId, ClusterId] = {}
         """Where merges and undone merges lead that no run has made visible yet."""
-        self.added: list[Constraint] = []
-        """Since the last `settle`."""
-        self.removed: list[Constraint] = []
-        """Since the last `settle`."""
+        self._added: dict[Constraint, None] = {}
+        self._removed: dict[Constraint, None] = {}
+        self._said: set[str] = set()
+
+    @property
+    def added(self) -> list[Constraint]:
+        """What was laid down since the last `settle`, and stands."""
+        return list(self._added)
+
+    @property
+    def removed(self) -> list[Constraint]:
+        """What was taken back since the last `settle`."""
+        return list(self._removed)
+
+    def said(self) -> set[str]:
+        """Return the figures of which something was said since this was asked last."""
+        said, self._said = self._said, set()
+        return said
 
     def load(self, constraints: Iterable[Constraint], named: Iterable[ClusterId]) -> None:
         """Take over what is stored, once the figures are loaded."""
@@ -81,11 +97,11 @@ class Book:
         if not gone:
             return
         for item_id in gone & self._pins.keys():
-            pin = self._pins.pop(item_id)
-            self.removed.append(pin)
+            pin = self._pins[item_id]
+            self._erase(pin)
             self._unanchored.add(pin.cluster_id)
-        for key in [key for key in self._bans if key[0] in gone]:
-            self.removed.append(self._bans.pop(key))
+        for ban in [ban for key, ban in self._bans.items() if key[0] in gone]:
+            self._erase(ban)
 
     def step_out(self, item_ids: Iterable[str]) -> None:
         """Have clusters anchored elsewhere until a run has looked at these figures again."""
@@ -110,7 +126,7 @@ class Book:
         something was said since the last run, and those of clusters merged since, can be such.
         """
         items, places = self._figures.items, self._figures.places
-        named = items.slots_of({c.item_id for c in (*self.added, *self.removed)})
+        named = items.slots_of({c.item_id for c in (*self._added, *self._removed)})
         led = [c for c in self._heirs if self.heir(c) != c]
         slots = np.unique(np.concatenate((named, *(places.members(places.number(c)) for c in led))))
         numbers = places.of(slots).tolist()
@@ -136,11 +152,11 @@ class Book:
 
     def pins_of(self, cluster_id: ClusterId) -> list[Constraint]:
         """Return the pins of a cluster."""
-        return [pin for pin in self._pins.values() if pin.cluster_id == cluster_id]
+        return list(self._by_cluster.get((ConstraintKind.PIN, cluster_id), {}).values())
 
     def bans_of(self, cluster_id: ClusterId) -> list[Constraint]:
         """Return the bans of a cluster."""
-        return [ban for ban in self._bans.values() if ban.cluster_id == cluster_id]
+        return list(self._by_cluster.get((ConstraintKind.BAN, cluster_id), {}).values())
 
     def lay_down(self, constraint: Constraint) -> None:
         """Add a constraint; it takes the place of what contradicts it."""
@@ -152,7 +168,9 @@ class Book:
         elif pinned is not None and pinned.cluster_id == constraint.cluster_id:
             self._take(pinned)
         self._write(constraint)
-        self.added.append(constraint)
+        self._added.pop(constraint, None)  # of two that are alike but for the edit the last holds
+        self._added[constraint] = None
+        self._said.add(constraint.item_id)
         self._tell(constraint, stands=True)
 
     def take_back(self, constraint: Constraint) -> None:
@@ -272,7 +290,7 @@ class Book:
 
     def settle(self) -> None:
         """Take over that all changes are durable."""
-        self.added, self.removed = [], []
+        self._added, self._removed = {}, {}
         self._heirs.clear()
 
     def _may_pin(self, item_id: str, cluster_id: ClusterId) -> bool:
@@ -285,15 +303,30 @@ class Book:
     def _take(self, constraint: Constraint | None) -> None:
         if constraint is None:
             return
-        if constraint.kind is ConstraintKind.PIN:
-            self._pins.pop(constraint.item_id, None)
-        else:
-            self._bans.pop((constraint.item_id, constraint.cluster_id), None)
-        self.added = [c for c in self.added if c != constraint]
-        self.removed.append(constraint)
+        self._erase(constraint)
+        self._added.pop(constraint, None)
         self._tell(constraint, stands=False)
 
+    def _erase(self, constraint: Constraint) -> None:
+        """Forget a constraint, for the store too."""
+        item_id, cluster_id = constraint.item_id, constraint.cluster_id
+        if constraint.kind is ConstraintKind.PIN:
+            self._pins.pop(item_id, None)
+        else:
+            self._bans.pop((item_id, cluster_id), None)
+        here = self._by_cluster.get((constraint.kind, cluster_id), {})
+        here.pop(item_id, None)
+        if not here:
+            self._by_cluster.pop((constraint.kind, cluster_id), None)
+        self._removed[constraint] = None
+        self._said.add(item_id)
+
     def _write(self, constraint: Constraint) -> None:
+        pinned = self._pins.get(constraint.item_id)
+        if constraint.kind is ConstraintKind.PIN and pinned is not None:
+            self._by_cluster[ConstraintKind.PIN, pinned.cluster_id].pop(pinned.item_id, None)
+        here = self._by_cluster.setdefault((constraint.kind, constraint.cluster_id), {})
+        here[constraint.item_id] = constraint
         if constraint.kind is ConstraintKind.PIN:
             self._pins[constraint.item_id] = constraint
         else:

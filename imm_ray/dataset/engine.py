@@ -107,7 +107,7 @@ class DatasetEngine:
         self._transactions = ShortTransactions(database)
         self._runs = Runs(
             database,
-            lease.dataset_id,
+            lease,
             Publisher(database, lease, notices=notices.task, clock=clock),
             collections=collections,
             book=book,
@@ -127,14 +127,13 @@ class DatasetEngine:
         self._clock = clock
         self._rules_now = rules_now
         self._holding = DatasetRules(min_entity_count=rules.min_entity_count)
-        self._stopped_at = 0
-        """The watermark of an implausible run that no task had asked for."""
         self._mended_seq = 0
         self._first_pending: dict[str, int] = {}
 
     def load(self) -> None:
         """Read every vector and every visible place in a cluster."""
         figures, images = (self._collections[k] for k in (ClusterKind.FIGURE, ClusterKind.SIMILAR))
+        self._runs.open_door()
         with self._database.read() as tx:
             deleted = work.deleted_since(tx, self.dataset_id, 0)
         self._mended_seq = deleted[-1][1] if deleted else 0
@@ -255,8 +254,9 @@ class DatasetEngine:
             return False
         with self._database.read() as tx:
             watermark = work.settled_until(tx, self.dataset_id)
+            stopped = work.stopped_until(tx, self.dataset_id)
         covered = self._collections[ClusterKind.FIGURE].at.watermark
-        if watermark <= max(covered, self._stopped_at):
+        if watermark <= max(covered, stopped):
             return False
         # After the watermark was read: a delete that it covers must be known to the run.
         self.mend()
@@ -264,14 +264,15 @@ class DatasetEngine:
             self._runs.run_new(watermark)
         except ImplausibleRun as stop:
             _log.error("a run was stopped", dataset_id=self.dataset_id, why=str(stop))
-            self._stopped_at = watermark
+            with self._database.write() as tx:
+                work.stopped(tx, self._lease, watermark)
             return False
         return True
 
     def run_due_edit(self) -> bool:
-        """Apply the oldest edit; return whether there was one."""
+        """Apply the edits that wait; return whether there were any."""
         self.mend()
-        return self._runs.apply_edit()
+        return self._runs.apply_edits()
 
     def due_search(self) -> Task | None:
         """Return the oldest task if it is a search and all that it covers is indexed."""

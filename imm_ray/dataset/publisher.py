@@ -25,6 +25,7 @@ from imm_ray.store import lineage, loading, staging, tasks
 from imm_ray.store.database import Database, Tx
 from imm_ray.store.edits import SettledEdit
 from imm_ray.store.ownership import Lease
+from imm_ray.store.people import Inheritance
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class Cause:
     edits: Sequence[SettledEdit] = ()
     added: Sequence[Constraint] = ()
     removed: Sequence[Constraint] = ()
+    inheritances: Sequence[Inheritance] = ()
 
 
 class Publisher:
@@ -139,6 +141,7 @@ class Publisher:
             edits=cause.edits,
             added=cause.added,
             removed=cause.removed,
+            inheritances=cause.inheritances,
             edits_until=cause.until,
             at=now,
         )

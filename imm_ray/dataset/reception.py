@@ -1,11 +1,14 @@
 """Where questions wait for the service of their dataset. Belongs to one event loop."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
-from imm_ray.dataset.service import DatasetService
+from imm_ray.dataset.service import DatasetService, EngineClosed
 from imm_ray.model import DatasetId, Explained, Found, Pair, Search
 from imm_ray.store.ownership import DatasetGone
+
+T = TypeVar("T")
 
 
 class Reception:
@@ -41,11 +44,26 @@ class Reception:
 
     async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
         """Return what is nearest among what is indexed."""
-        return await (await self._service(dataset_id)).search(wanted)
+        return await self._asked(dataset_id, lambda service: service.search(wanted))
 
     async def explain(self, dataset_id: DatasetId, pair: Pair) -> Explained | None:
         """Return why two items are in one cluster or not."""
-        return await (await self._service(dataset_id)).explain(pair)
+        return await self._asked(dataset_id, lambda service: service.explain(pair))
+
+    async def _asked(
+        self, dataset_id: DatasetId, ask: Callable[[DatasetService], Awaitable[T]]
+    ) -> T:
+        """Ask the service of a dataset; one that leaves just then has a successor, which is asked.
+
+        A host removes a service in the step of the event loop in which it leaves.
+        """
+        while True:
+            service = await self._service(dataset_id)
+            try:
+                return await ask(service)
+            except EngineClosed:
+                if self._services.get(dataset_id) is service:
+                    raise
 
     async def _service(self, dataset_id: DatasetId) -> DatasetService:
         if (service := self._services.get(dataset_id)) is not None:

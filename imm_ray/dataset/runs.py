@@ -9,16 +9,17 @@ import structlog
 from imm_ray.dataset.applied import Applied, EditRefused, Lookup
 from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection
+from imm_ray.dataset.door import Door
 from imm_ray.dataset.edits import FigureEdits
 from imm_ray.dataset.health import ImplausibleRun
 from imm_ray.dataset.plan import Plan
 from imm_ray.dataset.publisher import Cause, Publisher
+from imm_ray.dataset.said import Said
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import (
     ClusterEvent,
     ClusterId,
     ClusterKind,
-    DatasetId,
     Edit,
     EditKind,
     EditStatus,
@@ -30,6 +31,7 @@ from imm_ray.settings import Clustering
 from imm_ray.store import edits, files, lineage, staging
 from imm_ray.store.database import Database
 from imm_ray.store.edits import SettledEdit
+from imm_ray.store.ownership import Lease
 
 _EVENTS_AT_ONCE = 100
 _EDITS_AT_ONCE = 500
@@ -45,13 +47,14 @@ class Runs:
     Edits are applied in the order in which they were acknowledged; those that wait together share
     a run. No run becomes visible while an edit waits that it does not apply
     (`staging.EditsArrived`): it might give away the id of a cluster that has just been named. It is
-    planned again with the edit.
+    planned again with the edit. Edits that make a run stale again and again are refused at the door
+    until it is visible, so no stream of them can starve a run.
     """
 
     def __init__(
         self,
         database: Database,
-        dataset_id: DatasetId,
+        lease: Lease,
         publisher: Publisher,
         *,
         collections: dict[ClusterKind, Collection],
@@ -59,12 +62,14 @@ class Runs:
         rules: Clustering,
     ) -> None:
         self._database = database
-        self._dataset_id = dataset_id
+        self._dataset_id = lease.dataset_id
+        self._door = Door(database, lease)
         self._publisher = publisher
         self._collections = collections
         self._book = book
         self._rules = rules
         self._edits = FigureEdits(collections[ClusterKind.FIGURE], book)
+        self._said = Said()
         self._causes: dict[str, str] = {}
         """By figure, the last edit of the run in hand that may have moved it."""
         self._applied: dict[str, Edit] = {}
@@ -92,51 +97,75 @@ class Runs:
         self._run(ClusterKind.FIGURE, watermark, None)
 
     def _run(self, kind: ClusterKind, watermark: int, task: Task | None) -> None:
-        while True:
-            begun = time.perf_counter()
-            plan = self._plan(kind, watermark)
-            try:
-                self._check_plausible(plan)
-            except ImplausibleRun:
-                self._collections[kind].abandon(plan)
-                raise
-            try:
-                cause = Cause(begun=begun, watermark=watermark, task=task)
-                published = self._publish(kind, plan, cause)
-            except staging.EditsArrived:
-                self.apply_edits()
-                continue
-            if not published:
-                self._collections[kind].abandon(plan)
-            return
+        stale = 0
+        while not self._attempt(kind, watermark, task):
+            stale += 1
+            self._door.knocked(stale)
+            self._apply_edits()
+        self._door.open()
 
-    def apply_edits(self) -> None:
-        """Apply all edits that wait."""
-        while self.apply_edit():
-            pass
+    def _attempt(self, kind: ClusterKind, watermark: int, task: Task | None) -> bool:
+        """Make a run; return False when an edit has made it stale before it was visible."""
+        begun = time.perf_counter()
+        plan = self._plan(kind, watermark)
+        try:
+            self._check_plausible(plan)
+        except ImplausibleRun:
+            self._collections[kind].abandon(plan)
+            self._door.open()
+            raise
+        try:
+            published = self._publish(
+                kind, plan, Cause(begun=begun, watermark=watermark, task=task)
+            )
+        except staging.EditsArrived:
+            return False
+        if not published:
+            self._collections[kind].abandon(plan)
+        return True
 
-    def apply_edit(self) -> bool:
+    def apply_edits(self) -> bool:
         """Apply the edits that wait, in one run; return whether there were any.
 
         Others that come while the run is made are applied with it.
         """
+        found = self._apply_edits()
+        self._door.open()
+        return found
+
+    def open_door(self) -> None:
+        """Take edits, even if an owner before had to hold them back."""
+        self._door.load()
+
+    def _apply_edits(self) -> bool:
         done: list[tuple[Edit, Applied]] = []
         settled: list[SettledEdit] = []
-        while len(waiting := self._waiting(limit=len(settled) + _EDITS_AT_ONCE)) > len(settled):
+        until = stale = 0
+        while True:
             begun = time.perf_counter()
-            for edit in waiting[len(settled) :]:
+            for edit in self._waiting(until):
                 applied, end = self._apply(edit)
                 done.append((edit, applied))
                 settled.append(end)
-            cause = Cause(begun=begun, until=waiting[-1].seq, edits=settled)
+                until = edit.seq
+            if not settled:
+                return False
+            cause = Cause(
+                begun=begun,
+                until=until,
+                edits=settled,
+                inheritances=self._said.inheritances(self._book.heir),
+            )
             try:
                 self._publish(ClusterKind.FIGURE, self._plan_edits(done), cause)
             except staging.EditsArrived:
+                stale += 1
+                self._door.knocked(stale)
                 continue
-            break
-        self._applied.clear()
-        self._causes.clear()
-        return bool(settled)
+            self._applied.clear()
+            self._causes.clear()
+            self._said.clear()
+            return True
 
     def consolidate(self) -> bool:
         """Consolidate what may gain from it; return whether anything may."""
@@ -197,7 +226,7 @@ class Runs:
 
     def _apply(self, edit: Edit) -> tuple[Applied, SettledEdit]:
         """Change the book as an edit says; return how it ends."""
-        before = {*self._book.added, *self._book.removed}
+        self._book.said()
         try:
             applied = self._edits.apply(edit, Lookup(self._resolve, self._edit, self._history))
         except EditRefused as refusal:
@@ -209,9 +238,10 @@ class Runs:
                 task_id=edit.task_id,
             )
         self._applied[edit.edit_id] = replace(edit, effect=applied.effect)
-        if edit.kind is not EditKind.NAME:  # a name holds figures where they are
-            said = {*self._book.added, *self._book.removed} - before
-            self._causes |= {constraint.item_id: edit.edit_id for constraint in said}
+        if edit.kind is EditKind.NAME:  # it holds figures where they are
+            self._said.hear(edit, ClusterId(applied.effect["cluster_id"]))
+        else:
+            self._causes |= dict.fromkeys(self._book.said(), edit.edit_id)
         return applied, SettledEdit(
             edit_id=edit.edit_id,
             status=EditStatus.APPLIED,
@@ -220,10 +250,15 @@ class Runs:
             task_id=edit.task_id,
         )
 
-    def _waiting(self, *, limit: int) -> list[Edit]:
-        """Return the oldest pending edits."""
-        with self._database.read() as tx:
-            return edits.pending(tx, self._dataset_id, limit=limit)
+    def _waiting(self, after: int) -> Iterator[Edit]:
+        """Yield the pending edits after a seq, the oldest first, until none is left."""
+        while True:
+            with self._database.read() as tx:
+                page = edits.pending(tx, self._dataset_id, after=after, limit=_EDITS_AT_ONCE)
+            yield from page
+            if len(page) < _EDITS_AT_ONCE:
+                return
+            after = page[-1].seq
 
     def _resolve(self, cluster_id: ClusterId) -> ClusterId | None:
         with self._database.read() as tx:

@@ -12,7 +12,7 @@ import structlog
 from imm_ray.dataset.engine import DatasetEngine
 from imm_ray.dataset.face_search import sources_of
 from imm_ray.dataset.ports import Embedder, EmbedderDied, EmbedderUnavailable
-from imm_ray.dataset.suspects import embed_all
+from imm_ray.dataset.suspects import InTurn, embed_all
 from imm_ray.model import Explained, Found, Pair, Search, Task
 from imm_ray.store.results import PendingFile, Result
 
@@ -27,6 +27,10 @@ _LOOK_S = 5.0
 """Seconds between two looks at what a thread of the index may have finished."""
 
 _log = structlog.get_logger(__name__)
+
+
+class EngineClosed(Exception):
+    """The service has left its dataset; ring for another one and ask that."""
 
 
 class DatasetService:
@@ -56,6 +60,8 @@ class DatasetService:
         self._rung = asyncio.Event()
         self._failure: BaseException | None = None
         self._in_hand: dict[asyncio.Task[None], Sequence[PendingFile]] = {}
+        self._turns = InTurn(embedder)
+        self._is_searching = False
 
     def ring(self) -> None:
         """Say that there may be work."""
@@ -64,8 +70,7 @@ class DatasetService:
     async def search(self, wanted: Search) -> Found:
         """Return what is nearest to vectors among what is indexed."""
         self._rung.set()  # a dataset that is asked is in use
-        await self._call(self._engine.mend)
-        return await self._in_thread(partial(self._reading, partial(self._engine.search, wanted)))
+        return await self._in_thread(partial(self._mended_search, wanted))
 
     async def explain(self, pair: Pair) -> Explained | None:
         """Return why two items are in one cluster or not, None when no run has seen both."""
@@ -86,9 +91,12 @@ class DatasetService:
                 self._rung.clear()
                 await self.drain()
                 rang = await self._rest(idle_s)
-                if not rang and not await self._call(self._engine.has_work):
+                if rang or await self._call(self._engine.has_work):
+                    continue
+                if not self._rung.is_set():  # else somebody has asked while the engine looked
                     return
         finally:
+            self._failure = self._failure or EngineClosed()
             self._thread.submit(self._engine.close)
 
     async def _rest(self, idle_s: float) -> bool:
@@ -132,10 +140,11 @@ class DatasetService:
         """Do one thing; return False when there was nothing to do."""
         await self._call(self._engine.mend)
         search = await self._call(self._engine.due_search)
-        if search is None:
-            await self._start_embedding()
-        elif not self._in_hand:  # a picture that kills the embedder must not be blamed on another
+        if search is not None and not self._is_searching and not self._in_hand:
+            self._is_searching = True
             self._in_hand[asyncio.create_task(self._search_faces(search))] = ()
+        if search is None or self._is_searching:  # else the files in hand come to their end first
+            await self._start_embedding()
         if await self._call(self._engine.run_due_edit):
             return True
         if await self._call(self._engine.run_due_task):
@@ -161,8 +170,9 @@ class DatasetService:
     async def _embed(self, files: Sequence[PendingFile]) -> None:
         """Embed a chunk and commit what comes back."""
         sources = [self._engine.source(file) for file in files]
+        embedder = self._turns if self._is_searching else self._embedder
         try:
-            outcomes = await self._embedder.embed(sources)
+            outcomes = await embedder.embed(sources)
         except EmbedderDied as error:
             _log.warning("embedder died", files=len(files), why=str(error))
             await self._call(lambda: self._engine.blame(files))
@@ -174,22 +184,29 @@ class DatasetService:
             await self._call(lambda: self._engine.commit(found))
 
     async def _search_faces(self, task: Task) -> None:
-        """Run a FacesSearching task to its end."""
-        sources = sources_of(task)
-        outcomes = await embed_all(self._embedder, sources, size=CHUNK, retry_s=self._retry_s)
-        await self._call(partial(self._engine.finish_search, task, outcomes))
+        """Run a FacesSearching task to its end; meanwhile files are indexed in turn with it."""
+        try:
+            sources = sources_of(task)
+            outcomes = await embed_all(self._turns, sources, size=CHUNK, retry_s=self._retry_s)
+            await self._call(partial(self._engine.finish_search, task, outcomes))
+        finally:
+            self._is_searching = False
 
     async def _call(self, run: Callable[[], T]) -> T:
         return await self._in_thread(partial(self._guarded, run))
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
+        if isinstance(self._failure, EngineClosed):  # its thread may be gone too
+            raise EngineClosed
         return await asyncio.get_running_loop().run_in_executor(self._thread, run)
 
-    def _reading(self, run: Callable[[], T]) -> T:
-        """Run a call that changes nothing: its failure says nothing of the engine."""
-        if self._failure is not None:
-            raise self._failure
-        return run()
+    def _mended_search(self, wanted: Search) -> Found:
+        """Search in one turn of the thread: nothing can close the index after the mending.
+
+        A search changes nothing: that it fails says nothing of the engine.
+        """
+        self._guarded(self._engine.mend)
+        return self._engine.search(wanted)
 
     def _guarded(self, run: Callable[[], T]) -> T:
         """Run an engine call, unless one failed before: then memory may lag behind the store."""

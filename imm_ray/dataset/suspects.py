@@ -14,6 +14,23 @@ ATTEMPTS = 3
 _log = structlog.get_logger(__name__)
 
 
+class InTurn:
+    """An embedder that is asked for one chunk after the other, in the order of the requests.
+
+    What shares it has one chunk of work done each in turn, and no picture is in hand together with
+    one of somebody else, on whom it could put the blame for the embedder's death.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._turn = asyncio.Lock()
+
+    async def embed(self, sources: Sequence[Source]) -> Sequence[Outcome]:
+        """Return one outcome for each source, in their order (raises as an `Embedder`)."""
+        async with self._turn:
+            return await self._embedder.embed(sources)
+
+
 async def embed_all(
     embedder: Embedder, sources: Sequence[Source], *, size: int, retry_s: float
 ) -> list[Outcome]:

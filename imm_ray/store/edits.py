@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, cast, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import (
@@ -19,7 +30,7 @@ from imm_ray.model import (
     JsonObject,
     TaskId,
 )
-from imm_ray.store import datasets, tables
+from imm_ray.store import datasets, door, tables
 from imm_ray.store.database import Tx
 from imm_ray.store.ownership import Lease, check
 
@@ -51,6 +62,8 @@ def add(
     ------
     ResourceNotFound
         The dataset was deleted.
+    ThrottledUser
+        A run that edits have held up is brought to its end first.
     """
     (edit,) = add_all(tx, dataset_id, [(kind, payload)], now, task_id=task_id)
     return edit
@@ -70,9 +83,12 @@ def add_all(
     ------
     ResourceNotFound
         The dataset was deleted.
+    ThrottledUser
+        A run that edits have held up is brought to its end first.
     """
     if not wanted:
         return []
+    door.require_open(tx, dataset_id)
     first = datasets.next_seq(tx, dataset_id, len(wanted)) - len(wanted) + 1
     added = [
         Edit(
@@ -104,12 +120,12 @@ def add_all(
     return added
 
 
-def pending(tx: Tx, dataset_id: DatasetId, *, limit: int = 500) -> list[Edit]:
-    """Return the edits that wait, in the order in which they are to be applied."""
+def pending(tx: Tx, dataset_id: DatasetId, *, after: int = 0, limit: int = 500) -> list[Edit]:
+    """Return edits that wait, those after the seq ``after``, in the order of their application."""
     e = tables.edit.c
     query = (
         select(tables.edit)
-        .where(e.dataset_id == dataset_id, e.status == EditStatus.PENDING)
+        .where(e.dataset_id == dataset_id, e.status == EditStatus.PENDING, e.seq > after)
         .order_by(e.seq)
         .limit(limit)
     )
@@ -197,23 +213,34 @@ def settle(tx: Tx, lease: Lease, run: int, settled: Sequence[SettledEdit], now: 
     Fenced
     """
     check(tx, lease)
+    if not settled:
+        return
     e = tables.edit
-    for edit in settled:
-        tx.execute(
-            update(e)
-            .where(
-                e.c.edit_id == edit.edit_id,
-                e.c.dataset_id == lease.dataset_id,
-                e.c.status == EditStatus.PENDING,
-            )
-            .values(
-                status=edit.status,
-                reason=edit.reason,
-                effect=dict(edit.effect),
-                run=run,
-                applied_at=now,
-            )
+    ends = [
+        {
+            "its_id": edit.edit_id,
+            "status": edit.status,
+            "reason": edit.reason,
+            "effect": dict(edit.effect),
+        }
+        for edit in settled
+    ]
+    tx.execute(
+        update(e)
+        .where(
+            e.c.edit_id == bindparam("its_id"),
+            e.c.dataset_id == lease.dataset_id,
+            e.c.status == EditStatus.PENDING.value,
         )
+        .values(
+            status=bindparam("status"),
+            reason=bindparam("reason"),
+            effect=bindparam("effect"),
+            run=run,
+            applied_at=now,
+        ),
+        ends,
+    )
 
 
 def wants(figure_id: str) -> ColumnElement[bool]:

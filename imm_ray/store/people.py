@@ -11,8 +11,17 @@ from imm_ray.errors import InvalidArgument, ResourceNotFound, StatusConflict
 from imm_ray.model import ClusterId, ClusterKind, DatasetId, JsonObject
 from imm_ray.store import datasets, lineage, tables
 from imm_ray.store.database import Tx
+from imm_ray.store.ownership import Lease, check
 
 _FIGURE = ClusterKind.FIGURE
+
+_COLUMNS = {
+    "Name": ("name",),
+    "CustomId": ("custom_id",),
+    "CustomLabels": ("custom_labels", "has_labels"),
+    "Cover": ("chosen_cover",),
+}
+"""Where the members are kept that an edit records as changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +73,16 @@ def require_current(tx: Tx, dataset_id: DatasetId, object_ids: Sequence[str]) ->
     return [leads_to[ClusterId(object_id)] for object_id in object_ids]
 
 
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What clients have said of a cluster after a merge had given it to another."""
+
+    origin: ClusterId
+    heir: ClusterId
+    members: tuple[str, ...]
+    """As the edits record them: ``Name``, ``Cover`` …"""
+
+
 def change(
     tx: Tx,
     dataset_id: DatasetId,
@@ -103,6 +122,30 @@ def change(
         )
         .values(updated_at=now)
     )
+
+
+def inherit(tx: Tx, lease: Lease, inheritances: Iterable[Inheritance]) -> None:
+    """Say of heirs what was said of their origins, and raise their MetaLockVersion by one.
+
+    Raises
+    ------
+    Fenced
+    """
+    check(tx, lease)
+    c = tables.cluster
+    for inheritance in inheritances:
+        names = [name for member in inheritance.members for name in _COLUMNS[member]]
+        query = select(*(c.c[name] for name in names)).where(
+            c.c.cluster_id == inheritance.origin, c.c.dataset_id == lease.dataset_id
+        )
+        said = tx.execute(query).mappings().first()
+        if said is None:
+            continue  # every figure of it was deleted meanwhile, and its row with them
+        tx.execute(
+            update(c)
+            .where(c.c.cluster_id == inheritance.heir, c.c.dataset_id == lease.dataset_id)
+            .values(**said, meta_lock_version=c.c.meta_lock_version + 1)
+        )
 
 
 def found(tx: Tx, dataset_id: DatasetId, cluster_id: ClusterId, now: datetime) -> None:

@@ -48,7 +48,7 @@ from imm_ray.model import (
     Task,
     TaskStatus,
 )
-from imm_ray.store import constraints, edits, lineage, tables, tasks
+from imm_ray.store import constraints, edits, lineage, people, tables, tasks
 from imm_ray.store.columns import unindexed
 from imm_ray.store.database import Tx
 from imm_ray.store.edits import SettledEdit
@@ -93,6 +93,7 @@ class RunEnd:
     edits: Sequence[SettledEdit] = ()
     added: Sequence[Constraint] = ()
     removed: Sequence[Constraint] = ()
+    inheritances: Sequence[people.Inheritance] = ()
     ledger: JsonObject = field(default_factory=dict)
     """What the run has cost, for the tasks that end with its edits."""
     edits_until: int
@@ -242,6 +243,7 @@ def publish(
     for edit in end.edits:
         _end_task_of(tx, lease.dataset_id, edit, end, notices)
     constraints.change(tx, lease, added=end.added, removed=end.removed)
+    people.inherit(tx, lease, end.inheritances)
     return True
 
 

@@ -43,7 +43,8 @@ def datasets_with_work(tx: Tx, *, auto: bool = False) -> list[DatasetId]:
     """Return the datasets with files to index, tasks to run, edits to apply or deletes to mend.
 
     Also those that cluster by themselves (``auto``: also those that do not say) and have changed
-    since their last run. What is left of purged datasets is not an owner's work.
+    since their last run, even if that was stopped as implausible. What is left of purged datasets
+    is not an owner's work.
     """
     f, t, e = tables.file.c, tables.task.c, tables.edit.c
     d, x = tables.dataset.c, tables.tombstone.c
@@ -76,7 +77,11 @@ def _to_cluster_by_themselves(auto: bool) -> Select[tuple[str]]:
     return (
         select(d.dataset_id)
         .join(tables.project, (p.account == d.account) & (p.name == d.project))
-        .where(d.seq > d.figure_watermark, func.coalesce(own, inherited, literal(auto)).is_(True))
+        .where(
+            d.seq > d.figure_watermark,
+            d.seq > d.stopped_seq,
+            func.coalesce(own, inherited, literal(auto)).is_(True),
+        )
     )
 
 
@@ -86,6 +91,24 @@ def settled_until(tx: Tx, dataset_id: DatasetId) -> int:
     waiting = (f.dataset_id == dataset_id, f.status == FileStatus.PENDING)
     first = tx.scalar(select(func.min(f.seq)).where(*waiting))
     return datasets.acknowledged(tx, dataset_id) if first is None else int(first) - 1
+
+
+def stopped_until(tx: Tx, dataset_id: DatasetId) -> int:
+    """Return the watermark of the last run without a task that was stopped as implausible."""
+    d = tables.dataset.c
+    return int(tx.scalar(select(d.stopped_seq).where(d.dataset_id == dataset_id)) or 0)
+
+
+def stopped(tx: Tx, lease: Lease, seq: int) -> None:
+    """Record that a run up to ``seq`` was implausible: it is not made again until more has come.
+
+    Raises
+    ------
+    Fenced
+    """
+    check(tx, lease)
+    d = tables.dataset
+    tx.execute(update(d).where(d.c.dataset_id == lease.dataset_id).values(stopped_seq=seq))
 
 
 def deleted_since(tx: Tx, dataset_id: DatasetId, seq: int) -> list[tuple[FileId, int]]:

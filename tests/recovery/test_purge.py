@@ -24,6 +24,7 @@ from imm_ray.store import (
     ownership,
     projects,
     purge,
+    searchable,
     tables,
     tasks,
     work,
@@ -85,6 +86,8 @@ def full(tmp_path: Path) -> Owner:
         bindings.create(tx, dataset, Binding(uri=uri, created_at=now, updated_at=now))
         pin = {"item_id": "i", "cluster_id": "c", "kind": "pin", "edit_id": "e"}
         tx.execute(insert(tables.figure_constraint).values(dataset_id=owner.dataset_id, **pin))
+        labels = {"CustomLabels": {"City": "Bonn"}}
+        searchable.relabel(tx, owner.dataset_id, {owner.file("oss://b/ann0").file_id: labels})
     return owner
 
 

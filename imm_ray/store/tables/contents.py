@@ -3,6 +3,7 @@
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKeyConstraint,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from imm_ray.store.columns import count, of_dataset, of_status, text, time
@@ -53,6 +55,8 @@ dataset = Table(
     count("similar_watermark"),
     count("mended_seq"),
     count("disturbed_seq"),
+    count("stopped_seq"),
+    Column("edits_held", Boolean, nullable=False, server_default=false()),
     count("file_count"),
     count("total_file_size"),
     Column("config", JSON, nullable=False, server_default="{}"),
