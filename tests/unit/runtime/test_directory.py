@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from imm_ray.model import DatasetId
-from imm_ray.runtime import directory as directory_module
 from imm_ray.runtime.directory import Directory
 from imm_ray.settings import load_settings
 from imm_ray.store.database import Database, Tx
@@ -52,7 +51,8 @@ def directory(
     database: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Directory]:
     monkeypatch.setattr(
-        directory_module.ownership, "place", lambda tx, dataset_id, hosts: f"host of {dataset_id}"
+        "imm_ray.runtime.directory.ownership.place",
+        lambda tx, dataset_id, hosts: f"host of {dataset_id}",
     )
     yield NoRay(database, load_settings(data=tmp_path), 1)
     database.let_go.set()
@@ -78,7 +78,7 @@ def test_a_doorbell_that_waits_for_the_database_holds_no_question_up(
 def test_places_of_datasets_do_not_add_up(
     directory: Directory, database: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_module, "_MOST_KNOWN", 3)
+    monkeypatch.setattr("imm_ray.runtime.directory._MOST_KNOWN", 3)
     database.let_go.set()
 
     async def ask() -> list[Any]:
