@@ -22,3 +22,13 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         missing("shared", f"there is no reference folder at {SHARED.name}/ beside the repository")
     return SHARED
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one file in one process, and all that start Ray in one.
+
+    They share what is dear to make; two Rays at once would be too much for a small machine.
+    """
+    for item in items:
+        ray = item.get_closest_marker("ray") is not None
+        item.add_marker(pytest.mark.xdist_group("ray" if ray else str(item.path)))

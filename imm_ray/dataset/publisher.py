@@ -123,6 +123,7 @@ class Publisher:
         if cause.task is None:
             _log.info("run published", kind=str(kind), run=run, milliseconds=times, **plan.ledger)
         self._settled.add(kind)
+        self._suspects[kind].update(ClusterId(e.founded) for e in cause.edits if e.founded)
         collection.settle(plan, loading.Progress(run=run, watermark=end.watermark))
         self._sweep(kind, run)
         return True

@@ -236,6 +236,7 @@ class Runs:
                 reason=str(refusal),
                 effect={},
                 task_id=edit.task_id,
+                founded=_founded(edit),
             )
         self._applied[edit.edit_id] = replace(edit, effect=applied.effect)
         if edit.kind is EditKind.NAME:  # it holds figures where they are
@@ -305,3 +306,7 @@ class Runs:
             "model, so nothing was changed. If it is right, raise clustering.implausible_share; "
             "else delete these files or index them again, and create the task once more."
         )
+
+
+def _founded(edit: Edit) -> str:
+    return str(edit.payload["cluster_id"]) if edit.kind is EditKind.SPLIT else ""

@@ -123,28 +123,32 @@ def page(
     return [_dataset(row) for row in rows]
 
 
-def delete(
-    tx: Tx, account: str, project: str, name: str, now: datetime, notices: tasks.Notices
-) -> None:
-    """Delete a dataset without files, with its clusters, their history, and all edits.
-
-    Its tasks stay readable until they expire; one that still runs ends Failed.
+def require_empty(tx: Tx, account: str, project: str, name: str) -> Dataset:
+    """Return a dataset that has neither files nor bindings, with its row held.
 
     Raises
     ------
     ResourceNotFound
     StatusConflict
-        It still has files or bindings.
+        It has some.
     """
+    lock(tx, get(tx, account, project, name).dataset_id)
     dataset = get(tx, account, project, name)
-    lock(tx, dataset.dataset_id)
     if dataset.file_count or dataset.bind_count:
         raise StatusConflict("cannot delete when sub resoures exist")  # IMM's own spelling
+    return dataset
+
+
+def delete(tx: Tx, dataset_id: DatasetId, now: datetime, notices: tasks.Notices) -> None:
+    """Delete an empty dataset, with its clusters, their history, and all edits.
+
+    Its tasks stay readable until they expire; one that still runs ends Failed.
+    """
     gone = ResourceNotFound.of("dataset")
-    while (task := tasks.oldest_running(tx, dataset.dataset_id)) is not None:
+    while (task := tasks.oldest_running(tx, dataset_id)) is not None:
         tasks.fail(tx, task, gone.code, gone.message, now, notices)
     for table in (*extent.of_datasets(), tables.dataset):
-        tx.execute(sql_delete(table).where(table.c.dataset_id == dataset.dataset_id))
+        tx.execute(sql_delete(table).where(table.c.dataset_id == dataset_id))
 
 
 def next_seq(tx: Tx, dataset_id: DatasetId, count: int = 1) -> int:

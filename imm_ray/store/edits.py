@@ -45,6 +45,8 @@ class SettledEdit:
     effect: JsonObject
     task_id: TaskId = NO_TASK
     """The task that ends with it."""
+    founded: str = ""
+    """The cluster whose row the request has made, of a split; without items it is to be swept."""
 
 
 def add(

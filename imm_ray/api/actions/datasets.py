@@ -24,7 +24,7 @@ from imm_ray.api.schema import (
 )
 from imm_ray.embed.cards import load_card
 from imm_ray.model import Dataset, DatasetId, JsonObject, min_entity_count
-from imm_ray.store import datasets, projects, purge
+from imm_ray.store import datasets, extent, projects, purge
 from imm_ray.store.database import Tx
 
 
@@ -169,16 +169,15 @@ def list_datasets(tx: Tx, call: Call, params: ListDatasets) -> dict[str, Any]:
 def delete_dataset(tx: Tx, call: Call, params: DeleteDataset) -> Written:
     """Delete a dataset without files and bindings; with them it is a StatusConflict.
 
-    A task that still runs ends as Failed with ResourceNotFound, and is notified.
+    A task that still runs ends as Failed with ResourceNotFound, and is notified. A dataset with a
+    long history of clusters and edits is gone at once too, but emptied in the background as by
+    ImmRayPurgeDataset: until that is over, DeleteProject answers StatusConflict.
     """
-    datasets.delete(
-        tx,
-        call.account,
-        params.project_name,
-        params.dataset_name,
-        call.now,
-        call.surroundings.notifications.task,
-    )
+    named = (call.account, params.project_name, params.dataset_name)
+    dataset = datasets.require_empty(tx, *named)
+    if extent.is_large(tx, dataset.dataset_id):
+        return Written({}, (purge.mark(tx, *named, call.now),))
+    datasets.delete(tx, dataset.dataset_id, call.now, call.surroundings.notifications.task)
     return Written({})
 
 

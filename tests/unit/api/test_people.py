@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imm_ray.model import ClusterKind, DatasetId, EditKind, EditStatus, TaskStatus
+from imm_ray.model import ClusterId, ClusterKind, DatasetId, EditKind, EditStatus, TaskStatus
 from imm_ray.store import datasets, edits, outbox, ownership, staging, work
 from tests.unit.api.test_clusters import URIS, clustered, retire
 from tests.wire.rig import Rig
@@ -357,17 +357,20 @@ def test_the_row_of_a_split_is_swept_only_when_its_edit_is_over(rig: Rig) -> Non
     figure_ids = [figure(rig, names, 0)]
     new = rig.call("ImmRaySplitFigureCluster", ObjectId=ANN, FigureIds=figure_ids, **names)
 
-    def sweep() -> bool:
+    def swept() -> set[ClusterId]:
+        """Sweep the clusters of which no state is left; return those that are still wanted."""
+        kind = ClusterKind.FIGURE
         with rig.database.write() as tx:
             lease = ownership.take(tx, dataset_id, "rig", 1)
-            return staging.sweep(tx, lease, ClusterKind.FIGURE, 1)
+            left = staging.leftovers(tx, dataset_id, kind, 1)
+            assert left <= {new["ObjectId"]}
+            return staging.sweep_clusters(tx, lease, kind, 1, sorted(left))
 
-    assert not sweep()
-    with rig.database.read() as tx:
-        assert new["ObjectId"] in edits.mentioned(tx, dataset_id)
+    assert swept() == {new["ObjectId"]}
     settle(rig, dataset_id, EditStatus.REFUSED, "too late")
-    assert sweep()
-    assert not sweep()
+    assert swept() == set()
+    with rig.database.read() as tx:
+        assert not staging.leftovers(tx, dataset_id, ClusterKind.FIGURE, 1)
 
 
 def test_a_split_needs_figures_that_leave_and_one_that_stays(rig: Rig) -> None:

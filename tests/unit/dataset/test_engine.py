@@ -440,7 +440,7 @@ def test_an_engine_of_a_deleted_dataset_ends(owner: Owner) -> None:
     owner.delete("oss://b/ann0")
     task_id = owner.create_task()
     with owner.database.write() as tx:
-        datasets.delete(tx, "a", "p", "d", owner.clock(), tell_task)
+        datasets.delete(tx, owner.dataset_id, owner.clock(), tell_task)
     with pytest.raises(DatasetGone), owner.database.write() as tx:
         ownership.renew(tx, Lease(owner.dataset_id, 1))
     task = owner.task(task_id)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from imm_ray.model import Source
 from imm_ray.runtime.embedder import LONGEST_ASKED_S, LONGEST_CALL_S, Replica, ReplicaStuck
 from tests.unit.runtime.test_embedder import NO_THUMBNAILS, Hanging
 
@@ -15,7 +16,7 @@ def test_a_look_that_hangs_is_noticed_long_before_a_chunk() -> None:
 
     async def story() -> None:
         nonlocal now
-        asked = asyncio.create_task(replica.look("oss://b/x"))
+        asked = asyncio.create_task(replica.look(Source(uri="oss://b/x", media_type="image")))
         await asyncio.to_thread(analyzer.begun.wait)
         now = LONGEST_ASKED_S
         replica.check_health()

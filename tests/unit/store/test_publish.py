@@ -206,7 +206,7 @@ def test_a_deleted_dataset_leaves_no_row(album: Album) -> None:
     with album.database.write() as tx:
         orphan = {"dataset_id": album.dataset_id, "item_id": "gone", "cluster_id": "gone"}
         tx.execute(tables.figure_constraint.insert().values(**orphan, kind="pin", edit_id="e"))
-        datasets.delete(tx, "a", "p", "d", album.clock(), tell_task)
+        datasets.delete(tx, album.dataset_id, album.clock(), tell_task)
     assert {table.name for table in ours if album.rows(table)} == set()
     with album.database.read() as tx:
         stored = tasks.get(tx, "a", "p", task.task_id, alive_since=task.started_at)
