@@ -1,7 +1,7 @@
 """The items of one kind in memory: vectors, groups, places in clusters, and what a run changes."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from imm_ray.cluster.fixed import FixedVectors, fixed_of, quantise
 from imm_ray.cluster.run import Group, Run, Work
 from imm_ray.dataset.intake import Intake
-from imm_ray.dataset.items import Item, ItemTable
+from imm_ray.dataset.items import Item, ItemTable, portions
 from imm_ray.dataset.ledger import ledger_of
 from imm_ray.dataset.lineage import events_of
 from imm_ray.dataset.places import NOBODY, NOWHERE, Assignment, GroupRule, Places
 from imm_ray.dataset.plan import Draft, Plan, Stopwatch
 from imm_ray.dataset.ports import Clusterer, Slots, VectorIndex
-from imm_ray.dataset.representatives import Representatives
+from imm_ray.dataset.representatives import Representatives, expand_each
 from imm_ray.dataset.watcher import Watcher
 from imm_ray.model import NO_CLUSTER, ClusterId, FileId
 from imm_ray.store.loading import Progress
@@ -93,9 +93,7 @@ class Collection:
 
     def alike(self, heads: Slots) -> tuple[Slots, Slots]:
         """Return the items that representatives stand for, and the place in ``heads`` of each."""
-        groups = [self._representatives.expand(heads[i : i + 1]) for i in range(len(heads))]
-        of = np.repeat(np.arange(len(heads)), [len(group) for group in groups])
-        return np.concatenate([np.empty(0, np.int64), *groups]), of
+        return expand_each(self._representatives, heads)
 
     def heads(self, slots: Slots) -> Slots:
         """Return the representatives of items."""
@@ -128,7 +126,7 @@ class Collection:
 
     def put(self, items: Iterable[Item]) -> None:
         """Add items of files that have none yet."""
-        for batch in _portions(items, _PUT_AT_ONCE):
+        for batch in portions(items, _PUT_AT_ONCE):
             self._put(batch)
 
     def replace(
@@ -185,11 +183,7 @@ class Collection:
         fresh = self._due(watermark)
         news = len(fresh) or self._disturbed or self._unsettled or self._lost_items or self._regroup
         if not (news or consolidate or always):
-            return Plan(
-                ledger=ledger_of(
-                    self._clusterer, self.index, None, new=0, changed=0, stored=len(self)
-                )
-            )
+            return Plan(ledger=self._ledger(None))
         clock = Stopwatch()
         if self.watcher is not None:
             self.watcher.renew_anchors()
@@ -401,19 +395,10 @@ class Collection:
             retirements=retirements,
             restored=restored,
             concentration=draft.concentration(fresh, assignment),
-            ledger=ledger_of(
-                self._clusterer,
-                self.index,
-                run,
-                new=len(fresh),
-                changed=len(clusters),
-                stored=len(self),
-            ),
+            ledger=self._ledger(run, new=len(fresh), changed=len(clusters)),
             milliseconds=clock.laps,
         )
 
-
-def _portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while portion := list(islice(iterator, size)):
-        yield portion
+    def _ledger(self, run: Run | None, *, new: int = 0, changed: int = 0) -> dict[str, Any]:
+        stored = len(self)
+        return ledger_of(self._clusterer, self.index, run, new=new, changed=changed, stored=stored)

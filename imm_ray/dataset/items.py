@@ -1,7 +1,8 @@
 """What is kept of items beside their vectors: columns by slot, no object per item."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 import numpy as np
@@ -194,3 +195,10 @@ def _is_uuid(text: str) -> bool:
 def _texts(halves: Uuids) -> list[str]:
     data = halves.astype(">u8").tobytes()
     return [str(UUID(bytes=data[i : i + 16])) for i in range(0, len(data), 16)]
+
+
+def portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield ``items``, so many at a time."""
+    iterator = iter(items)
+    while portion := list(islice(iterator, size)):
+        yield portion

@@ -50,3 +50,10 @@ class Themselves:
     def expand(self, representatives: Slots) -> Slots:
         """Return the items."""
         return representatives
+
+
+def expand_each(representatives: Representatives, heads: Slots) -> tuple[Slots, Slots]:
+    """Return the items that each of ``heads`` stands for, and its place for each of them."""
+    groups = [representatives.expand(heads[place : place + 1]) for place in range(len(heads))]
+    places = np.repeat(np.arange(len(heads)), [len(group) for group in groups])
+    return np.concatenate([np.empty(0, np.int64), *groups]), places

@@ -20,7 +20,7 @@ def test_the_readme_begins_with_two_complete_commands() -> None:
     for command in (demo, test):
         assert re.match(r"python3 -m venv (\S+) && \1/bin/pip install ", command)
     assert demo.endswith(".venv/bin/imm-ray demo")
-    assert test.endswith("/bin/pytest")
+    assert test.endswith("/bin/pytest -n 2 --dist loadgroup")
     assert README.index("demo-command") < README.index("test-command") < README.index("## Your own")
 
 

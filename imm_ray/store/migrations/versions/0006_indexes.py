@@ -7,16 +7,21 @@ revision = "0006"
 down_revision = "0005"
 
 _INDEXES = (("cluster_state", "cluster_id"), ("index_request", "dataset_id"))
-_WAITING = (("file", "Pending"), ("edit", "Pending"), ("task", "Running"))
+_PENDING = sa.text("status = 'Pending'")
+_RUNNING = sa.text("status = 'Running'")
+_WAITING = (
+    ("file", "pending", _PENDING),
+    ("edit", "pending", _PENDING),
+    ("task", "running", _RUNNING),
+)
 
 
 def upgrade() -> None:
     for table, column in _INDEXES:
         op.create_index(op.f(f"ix_{table}_{column}"), table, [column])
-    for table, status in _WAITING:
-        only = sa.text(f"status = '{status}'")
+    for table, status, only in _WAITING:
         op.create_index(
-            op.f(f"ix_{table}_{status.lower()}"),
+            op.f(f"ix_{table}_{status}"),
             table,
             ["status", "dataset_id"],
             sqlite_where=only,
@@ -25,7 +30,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table, status in _WAITING:
-        op.drop_index(op.f(f"ix_{table}_{status.lower()}"), table)
+    for table, status, _ in _WAITING:
+        op.drop_index(op.f(f"ix_{table}_{status}"), table)
     for table, column in _INDEXES:
         op.drop_index(op.f(f"ix_{table}_{column}"), table)
