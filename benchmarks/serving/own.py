@@ -23,7 +23,7 @@ STAGES = {
     "policy": ("imm_ray.api.policy.gate", "Gate.refusal"),
     "parameters": ("imm_ray.api.service", "_prepared"),
     "nonce": ("imm_ray.store.nonces", "remember"),
-    "read": ("imm_ray.api.service", "ImmService._read"),
+    "read": ("imm_ray.api.service", "_run_read"),
     "render clusters": ("imm_ray.api.actions.figures", "figure_cluster_body"),
     "write files": ("imm_ray.store.files", "index"),
     "serialise": ("imm_ray.api.service", "write_json"),

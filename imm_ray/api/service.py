@@ -20,6 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from math import ceil
 from time import monotonic
 from typing import Any, TypeVar
@@ -190,9 +191,22 @@ class ImmService:
             for dataset_id in written.ring:
                 self._ring(dataset_id)
             return written.body
-        await self._remember(verified)
-        read = await self._read(verified, deadline)
+        read = await self._read_once(verified, deadline)
         return read.body if read.ask is None else await self._asked(read.ask)
+
+    async def _read_once(self, verified: _Verified, deadline: float) -> Written:
+        """Read while the nonce is recorded: a read changes nothing, so what comes of it can wait.
+
+        It is told only when the nonce was new.
+        """
+        noted, read = await asyncio.gather(
+            self._remember(verified), self._read(verified, deadline), return_exceptions=True
+        )
+        if noted is not None:
+            raise noted
+        if isinstance(read, BaseException):
+            raise read
+        return read
 
     async def _asked(self, ask: Ask) -> Mapping[str, Any] | Raw:
         asking = Asking(
@@ -238,11 +252,7 @@ class ImmService:
 
     async def _read(self, verified: _Verified, deadline: float) -> Written:
         """Run a read until ``deadline``; beyond it the database stops, and its thread is free."""
-
-        def run() -> Written:
-            with self._database.read(deadline=deadline) as tx:
-                return verified.run(tx, verified.call)
-
+        run = partial(_run_read, self._database, verified, deadline)
         if verified.action.scans:
             return await asyncio.wrap_future(self._turns.submit(verified.call.account, run))
         return await self._in_thread(run)
@@ -296,6 +306,11 @@ class ImmService:
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
         return await _on(self._threads, run)
+
+
+def _run_read(database: Database, verified: _Verified, deadline: float) -> Written:
+    with database.read(deadline=deadline) as tx:
+        return verified.run(tx, verified.call)
 
 
 async def _on(threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:

@@ -255,8 +255,8 @@ def _figure_clusters(tx: Tx, dataset_id: DatasetId, query: Select[Any]) -> list[
 
 def _led_by(cover: File | None, figure_id: str) -> File | None:
     """Return a cover with the figure that is shown before the others of the picture."""
-    if cover is None:
-        return None
+    if cover is None or (cover.figures and cover.figures[0].figure_id == figure_id):
+        return cover
     figures = sorted(cover.figures, key=lambda figure: figure.figure_id != figure_id)
     return replace(cover, figures=tuple(figures))
 

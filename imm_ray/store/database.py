@@ -111,6 +111,7 @@ def _open(url: str, busy_timeout_s: float, synchronous: str) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
+        pool_use_lifo=True,  # each connection has a cache of its own: the one used last is warm
         pool_size=8,
         max_overflow=24,
         connect_args={"check_same_thread": False, "timeout": busy_timeout_s},
