@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from functools import partial
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_the_reads_of_an_account_run_in_their_order(gate: threading.Event) -> No
     turns = Turns(1, 3)
     order: list[str] = []
     turns.submit("a", gate.wait)
-    reads = [turns.submit("a", lambda name=name: order.append(name)) for name in "xyz"]
+    reads = [turns.submit("a", partial(order.append, name)) for name in "xyz"]
     gate.set()
     for read in reads:
         read.result()
