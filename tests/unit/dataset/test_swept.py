@@ -1,4 +1,4 @@
-"""Rows of clusters without any figure: gone after the run that leaves them, unless wanted."""
+"""What runs leave behind: rows of clusters without any figure, and what nobody was shown."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from imm_ray.store import tables
 from imm_ray.store.database import Database, Tx
 from tests.unit.dataset.owner import Owner
 from tests.unit.dataset.photos import portraits, uri, uris
-from tests.unit.dataset.test_splits import ask_split
+from tests.unit.dataset.test_splits import ask_split, cancel
 
 BOB = uris("bob", 0, 1, 2)
 
@@ -76,4 +76,33 @@ def test_a_cluster_that_ends_stays_for_the_edit_that_waits_for_it(owner: Owner) 
     assert owner.engine.run_due_edit()
     assert owner.edit(asked[0]).status is EditStatus.REFUSED
     assert not is_stored(owner, bob)
+    database.close()
+
+
+def test_what_a_cancelled_run_has_looked_at_stays_out_until_another_covers_it(
+    owner: Owner,
+) -> None:
+    owner.engine_database = database = Watched(owner.url)
+    owner.restart()
+    owner.index(portraits("ann", 4))
+    owner.cluster()
+    before = owner.people()
+    owner.index(portraits("eve", 3) | portraits("ann", 1, first=4))
+    owner.drain()
+    task_id = owner.create_task()
+    owner.engine.mend()
+
+    def cancel_once() -> None:
+        database.look = lambda: None
+        cancel(owner, task_id)
+
+    database.look = cancel_once
+    owner.engine.run_due_task()
+    assert owner.task(task_id).status is TaskStatus.FAILED
+    owner.applied(EditKind.CONSOLIDATE, {})
+    assert owner.people() == before
+    assert owner.figure(uri("eve", 0)).cluster_id is None
+    assert owner.figure(uri("ann", 4)).cluster_id is None
+    owner.cluster()
+    assert sorted(map(len, owner.people().values())) == [3, 5]
     database.close()
