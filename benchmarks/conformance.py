@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from imm_ray.api.actions.registry import ACTIONS
-from tests.conformance.clients import CLIENTS, NEWER_THAN_4, why_not
-from tests.conformance.contract import Contract
+from tests.conformance.clients import ANY_ACTION, CLIENTS, NEWER_THAN_4, why_not
+from tests.conformance.contract import PREFIX, Contract
 from tests.conformance.player import MISSING, NOT_IN_CLIENT, Played, Result, play_with
 
 
@@ -45,7 +45,7 @@ def _report(contract: Contract, played: Mapping[str, Played]) -> Iterator[str]:
     yield ""
     yield f"| Action | {' | '.join(played)} |"
     yield "| --- |" + " --- |" * len(played)
-    for action in contract.responses:
+    for action in _of_imm(contract):
         cells = " | ".join(_cell(each.results[action]) for each in played.values())
         yield f"| {action} | {cells} |"
     yield ""
@@ -57,14 +57,21 @@ def _report(contract: Contract, played: Mapping[str, Played]) -> Iterator[str]:
             yield f"{name} was not run: {why}."
     yield from _problems(played)
     yield from _unfilled(contract, played)
-    yield from _extensions(contract)
+    yield from _extensions(contract, played)
+
+
+def _of_imm(contract: Contract) -> list[str]:
+    return [action for action in contract.responses if not action.startswith(PREFIX)]
 
 
 def _totals(contract: Contract, played: Mapping[str, Played]) -> Iterator[str]:
     results = [result for each in played.values() for result in each.results.values()]
     problems = [problem for result in results for problem in result.problems]
-    served = sum(action in ACTIONS for action in contract.responses)
-    yield f"- actions served: {served} of {len(contract.responses)}"
+    wanted = _of_imm(contract)
+    served = sum(action in ACTIONS for action in wanted)
+    yield f"- actions served: {served} of {len(wanted)}"
+    own = len(contract.responses) - len(wanted)
+    yield f"- actions of this service's own, checked likewise: {own}"
     yield f"- calls: {sum(result.calls for result in results)}"
     yield f"- unexpected members: {sum(p.endswith(': unexpected') for p in problems)}"
     yield f"- other problems: {sum(not p.endswith(': unexpected') for p in problems)}"
@@ -104,7 +111,22 @@ def _unfilled(contract: Contract, played: Mapping[str, Played]) -> Iterator[str]
     yield f"Sent and not read by the SDK 4.0.0, which is older: {', '.join(sorted(NEWER_THAN_4))}."
 
 
-def _extensions(contract: Contract) -> Iterator[str]:
+def _extensions(contract: Contract, played: Mapping[str, Played]) -> Iterator[str]:
     yield from ("", "## Actions that IMM does not have", "")
-    for action in sorted(ACTIONS.keys() - contract.responses.keys()):
-        yield f"- {action}: {ACTIONS[action].summary}"
+    yield f"Called by {ANY_ACTION}, which needs no model of an action. Their responses are"
+    yield "described by `imm_ray/api/extensions.json`, in the form of the contract; no other member"
+    yield "is sent, and the scenario has each of these sent at least once."
+    yield from ("", "| Action | What it does | Response | Calls |", "| --- | --- | --- | --- |")
+    for action in sorted(contract.responses.keys() - _of_imm(contract)):
+        members = ", ".join(f"{name}: `{kind}`" for name, kind in _members(contract, action))
+        cell = _cell(played[ANY_ACTION].results[action]) if ANY_ACTION in played else "-"
+        yield f"| {action} | {ACTIONS[action].summary} | {members} | {cell} |"
+    yield from ("", "| Structure | Members |", "| --- | --- |")
+    for name in sorted(name for name in contract.structs if name.startswith(PREFIX)):
+        members = ", ".join(f"{member}: `{kind}`" for member, kind in _members(contract, name))
+        yield f"| {name} | {members} |"
+
+
+def _members(contract: Contract, owner: str) -> list[tuple[str, str]]:
+    told = contract.responses.get(owner) or contract.structs[owner]
+    return sorted((name, kind) for name, kind in told.items() if name != "RequestId")

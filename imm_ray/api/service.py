@@ -52,8 +52,8 @@ from imm_ray.errors import (
 )
 from imm_ray.model import DatasetId
 from imm_ray.settings import Settings
-from imm_ray.store import nonces
 from imm_ray.store.database import Database, Tx
+from imm_ray.store.nonce_memory import NonceMemory
 from imm_ray.store.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
@@ -93,8 +93,8 @@ class ImmService:
     ----------
     writer
         Commits durably; runs the writes, each with its nonce.
-    relaxed
-        Commits without waiting for the disk; records the nonces of reads and of refused writes.
+    nonces
+        Remembers the nonces of signed requests. It stays open.
     secret
         The server's secret, from which the key of page tokens is derived.
     clock
@@ -115,7 +115,7 @@ class ImmService:
         *,
         database: Database,
         writer: GroupWriter,
-        relaxed: GroupWriter,
+        nonces: NonceMemory,
         secret: bytes,
         clock: Callable[[], datetime],
         ring: Callable[[DatasetId], None],
@@ -132,7 +132,7 @@ class ImmService:
         self._keys = keys
         self._database = database
         self._writer = writer
-        self._relaxed = relaxed
+        self._nonces = nonces
         self._clock = clock
         self._ring = ring
         self._surroundings = Surroundings(
@@ -298,11 +298,11 @@ class ImmService:
             raise
 
     def _submit_nonce(self, identity: Identity, now: datetime) -> "Future[None]":
-        return self._relaxed.submit(lambda tx: self._use_nonce(tx, identity, now))
+        return self._nonces.submit(identity.access_key_id, identity.nonce, now)
 
     def _use_nonce(self, tx: Tx, identity: Identity, now: datetime) -> None:
         if self._signed:
-            nonces.remember(tx, identity.access_key_id, identity.nonce, now)
+            self._nonces.use(tx, identity.access_key_id, identity.nonce, now)
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
         return await _on(self._threads, run)

@@ -11,7 +11,9 @@ from imm_ray.errors import ServiceUnavailable, ThrottledUser
 
 T = TypeVar("T")
 
-_THREADS = 12
+THREADS = 12
+"""Reads that run at once, of all accounts together."""
+
 _RETRY_AFTER_MS = 1000
 
 
@@ -51,7 +53,7 @@ class Turns:
         self._lock = threading.Lock()
         self._lines: dict[str, _Line] = {}
         self._closed = False
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="imm-ray-query")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="imm-ray-query")
 
     def submit(self, account: str, run: Callable[[], T]) -> "Future[T]":
         """Return the future of what ``run`` returns.

@@ -36,7 +36,6 @@ from imm_ray.model.entity import (
     ImageAnalysis,
     Indexed,
     JsonObject,
-    Message,
     Outcome,
     Pixels,
     Project,
@@ -46,10 +45,7 @@ from imm_ray.model.entity import (
     SimilarImageCluster,
     Source,
     SourceStat,
-    Task,
     TaskId,
-    TaskStatus,
-    TaskType,
     Vector,
     Vectors,
     largest_face,
@@ -69,6 +65,7 @@ from imm_ray.model.question import (
     SimilarFace,
     Thumbnail,
 )
+from imm_ray.model.task import Message, Task, TaskStatus, TaskType
 
 __all__ = [
     "NO_CLUSTER",

@@ -17,6 +17,7 @@ from imm_ray.settings import Settings
 from imm_ray.store import constants
 from imm_ray.store.database import Database
 from imm_ray.store.migrate import require_current
+from imm_ray.store.nonce_memory import NonceMemory
 from imm_ray.store.writer import GroupWriter
 
 
@@ -28,7 +29,6 @@ class Ingress:
         busy = settings.store.busy_timeout_s
         database = Database(settings.store_url, busy_timeout_s=busy)
         require_current(database)
-        relaxed = Database(settings.store_url, busy_timeout_s=busy, relaxed=True)
         with database.write() as tx:
             secret = constants.secret(tx)
         directory = Directory(database, settings, generation)
@@ -37,7 +37,7 @@ class Ingress:
             open_key_ring(settings.auth),
             database=database,
             writer=GroupWriter(database),
-            relaxed=GroupWriter(relaxed, name="nonces"),
+            nonces=NonceMemory(database, busy_timeout_s=busy),
             secret=secret,
             clock=utc_now,
             ring=directory.ring,

@@ -21,6 +21,7 @@ from imm_ray.runtime.purge import Purge
 from imm_ray.settings import Settings
 from imm_ray.store import work
 from imm_ray.store.database import Database
+from imm_ray.store.nonce_memory import open_relaxed
 
 _DELIVER_S = 0.5
 _RING_S = 5.0
@@ -46,7 +47,12 @@ class Steward:
         messages = NotificationBuilder(settings.server.region)
         self._notices = Notices(task=messages.task, request=messages.index_request)
         self._dispatcher = Dispatcher(self._database, settings.notifications, utc_now)
-        purge = Purge(self._database, utc_now, retention_days=settings.tasks.retention_days)
+        purge = Purge(
+            self._database,
+            utc_now,
+            relaxed=open_relaxed(self._database),
+            retention_days=settings.tasks.retention_days,
+        )
         for name, chore, every_s in (
             ("deliver", self._deliver, _DELIVER_S),
             ("ring", self._ring, _RING_S),

@@ -28,6 +28,20 @@ def remember(tx: Tx, access_key_id: str, value: str, now: datetime) -> None:
         raise SignatureNonceUsed() from error
 
 
+def require_unused(tx: Tx, access_key_id: str, value: str) -> None:
+    """Return when ``tx`` sees no earlier use of the key's nonce.
+
+    Raises
+    ------
+    SignatureNonceUsed
+    """
+    found = select(nonce.c.nonce).where(
+        nonce.c.access_key_id == access_key_id, nonce.c.nonce == value
+    )
+    if tx.scalar(found) is not None:
+        raise SignatureNonceUsed()
+
+
 def purge(tx: Tx, now: datetime, *, limit: int) -> int:
     """Forget some nonces too old to be accepted again; return how many."""
     key = tuple_(nonce.c.access_key_id, nonce.c.nonce)

@@ -40,6 +40,7 @@ from imm_ray.model import (
 from imm_ray.settings import Settings, load_settings
 from imm_ray.store import constants, migrate, outbox, ownership, purge, work
 from imm_ray.store.database import Database
+from imm_ray.store.nonce_memory import NonceMemory
 from imm_ray.store.ownership import DatasetGone
 from imm_ray.store.writer import GroupWriter
 from imm_ray.testing.doubles import upload_uri, wall_clock
@@ -154,19 +155,18 @@ class LocalImm:
     def __enter__(self) -> "LocalImm":
         self.settings.data.mkdir(parents=True, exist_ok=True)
         self.database = Database(self.settings.store_url)
-        self._relaxed = Database(self.settings.store_url, relaxed=True)
         migrate.upgrade(self.database)
         with self.database.write() as tx:
             self._generation = constants.next_generation(tx)
             secret = constants.secret(tx)
         self._writer = GroupWriter(self.database)
-        self._nonces = GroupWriter(self._relaxed, name="nonces")
+        self._nonces = NonceMemory(self.database)
         self._api = ImmService(
             self.settings,
             open_key_ring(self.settings.auth),
             database=self.database,
             writer=self._writer,
-            relaxed=self._nonces,
+            nonces=self._nonces,
             secret=secret,
             clock=self.clock,
             ring=self._ring_from_anywhere,
@@ -193,10 +193,8 @@ class LocalImm:
         self._loop.close()
         self._api.close()
         self._own_pictures.close()
-        for writer in (self._writer, self._nonces):
-            writer.close()
-        for database in (self.database, self._relaxed):
-            database.close()
+        for closing in (self._writer, self._nonces, self.database):
+            closing.close()
 
     def settle(self) -> None:
         """Return when no dataset has anything left to do.

@@ -9,10 +9,12 @@ import numpy as np
 from PIL import Image
 
 from imm_ray.model import Indexed, Outcome, SourceStat
-from imm_ray.testing import face, near, picture, random_vector
+from imm_ray.testing import face, near, picture, random_vector, upload_uri
 
 BUCKET = "conformance"
-SIZE = (64, 48)
+SIZE = (640, 480)
+_GRAIN = 10
+UPLOAD = b"a picture that a client sends"
 
 
 def uri(name: str) -> str:
@@ -23,6 +25,8 @@ ANN = tuple(uri(f"ann {number}") for number in range(4))
 BOB = tuple(uri(f"bob-{number}") for number in range(4))
 LOST = uri("lost")
 """Not in the bucket."""
+LATE = uri("late")
+"""Indexed only when the scenario waits for the server to settle."""
 
 
 def write_pictures(folder: Path) -> dict[str, Outcome]:
@@ -33,9 +37,11 @@ def write_pictures(folder: Path) -> dict[str, Outcome]:
         for number, place in enumerate(uris):
             name = place.rpartition("/")[2]
             seed = hashlib.sha256(name.encode()).digest()
-            noise = np.random.default_rng(list(seed)).integers(0, 255, (*SIZE[::-1], 3))
-            Image.fromarray(noise.astype(np.uint8)).save(folder / name, "JPEG")
+            small = (SIZE[1] // _GRAIN, SIZE[0] // _GRAIN, 3)
+            noise = np.random.default_rng(list(seed)).integers(0, 255, small).astype(np.uint8)
+            Image.fromarray(noise).resize(SIZE).save(folder / name, "JPEG")
             outcomes[place] = _outcome(person, number, (folder / name).read_bytes())
+    outcomes[upload_uri(UPLOAD)] = _outcome("ann", 9, UPLOAD)
     return outcomes
 
 

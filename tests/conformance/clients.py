@@ -143,6 +143,8 @@ CLIENTS: Mapping[str, Callable[[str], Any]] = {
 }
 """Each by its name in the report: a context with a `Client` of the server at an address."""
 OLD = "SDK 4.0.0"
+ANY_ACTION = "core SDK (V1)"
+"""The client that can call actions which it does not know."""
 
 
 def why_not(name: str) -> str:

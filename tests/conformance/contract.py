@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import imm_ray.api
+
 Members: TypeAlias = Mapping[str, str]
 
 NOT_TABULATED: Mapping[str, Members] = {
@@ -16,6 +18,10 @@ NOT_TABULATED: Mapping[str, Members] = {
     "ResumeBinding": {"RequestId": "string"},
 }
 """Responses that the contract does not tabulate, from the SDKs' own models."""
+
+EXTENSIONS = Path(imm_ray.api.__file__).with_name("extensions.json")
+"""The responses of this service's own actions."""
+PREFIX = "ImmRay"
 
 _LIST = re.compile(r"array<(.+)>")
 _SCALARS: Mapping[str, tuple[type, ...]] = {
@@ -39,9 +45,10 @@ class Contract:
 
     @classmethod
     def read(cls, file: Path) -> "Contract":
-        """Return what ``api.json`` says, and what `NOT_TABULATED` adds."""
-        content = json.loads(file.read_text())
-        structs = content.pop("structs")
+        """Return what ``api.json`` says, and what `NOT_TABULATED` and `EXTENSIONS` add."""
+        content, own = json.loads(file.read_text()), json.loads(EXTENSIONS.read_text())
+        structs = content.pop("structs") | own.pop("structs")
+        content |= own
         return cls(
             responses={action: given["response"] for action, given in content.items()}
             | dict(NOT_TABULATED),

@@ -1,12 +1,14 @@
 """Plays the scenario with one client and keeps what was found, action by action."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from imm_ray.api.actions.registry import ACTIONS
+from imm_ray.dataset.ports import EmbedderUnavailable
+from imm_ray.model import Source
 from imm_ray.settings import load_settings
 from imm_ray.testing import FakeEmbedder, LocalImm
 from tests.conformance import album
@@ -49,8 +51,8 @@ class Player:
 
     def call(self, action: str, /, **parameters: Any) -> Mapping[str, Any]:
         """Return the response; {} when there is none, which is then in the results."""
-        result = self.results.setdefault(action, Result())
-        if not self._can_call(action, result):
+        result = self.know(action)
+        if result.absent:
             return {}
         result.calls += 1
         try:
@@ -68,8 +70,8 @@ class Player:
 
     def refuse(self, action: str, /, **parameters: Any) -> None:
         """Make a call that must be refused with one of IMM's errors."""
-        result = self.results.setdefault(action, Result())
-        if not self._can_call(action, result):
+        result = self.know(action)
+        if result.absent:
             return
         result.calls += 1
         try:
@@ -81,12 +83,14 @@ class Player:
         else:
             result.problems.append("it was expected to be refused")
 
-    def _can_call(self, action: str, result: Result) -> bool:
+    def know(self, action: str) -> Result:
+        """Return the result of an action so far, and whether it can be called at all."""
+        result = self.results.setdefault(action, Result())
         if action not in ACTIONS:
             result.absent = MISSING
         elif not self._client.knows(action):
             result.absent = NOT_IN_CLIENT
-        return not result.absent
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +113,25 @@ def play_with(name: str, contract: Contract) -> Played:
             buckets={album.BUCKET: str(Path(folder) / "bucket")},
             notifications={"topics": {"told": str(Path(folder) / "told.jsonl")}},
         )
+        embedder = FakeEmbedder(pictures)
+        embedder.hook = _never_the_late_one
         with (
-            LocalImm(settings.data, FakeEmbedder(pictures), settings=settings) as imm,
+            LocalImm(settings.data, embedder, settings=settings) as imm,
             CLIENTS[name](imm.address) as client,
         ):
-            player = Player(client, contract, imm.settle)
+
+            def settle() -> None:
+                embedder.hook = lambda sources: None
+                imm.settle()
+                embedder.hook = _never_the_late_one
+
+            player = Player(client, contract, settle)
             play(player.call, player.refuse, player.settle)
-    for action in contract.responses:
-        player.results.setdefault(action, Result(absent="" if action in ACTIONS else MISSING))
+            for action in contract.responses:
+                player.know(action)
     return Played(player.results, player.findings.filled)
+
+
+def _never_the_late_one(sources: Sequence[Source]) -> None:
+    if any(source.uri == album.LATE for source in sources):
+        raise EmbedderUnavailable("no replica has time for it")

@@ -1,8 +1,9 @@
-"""One sensible life of a project: every action of IMM's that is served, in an order that works."""
+"""One sensible life of a project: every action that is served, in an order that works."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from tests.conformance import extension
 from tests.conformance.album import ANN, BOB, BUCKET, LOST, uri
 
 PROJECT = {"ProjectName": "conformance"}
@@ -56,6 +57,7 @@ def play(call: Call, refuse: Callable[..., None], settle: Callable[[], None]) ->
     _pictures(call, settle)
     _people(call, settle)
     _tasks(call)
+    extension.play(call, settle, project=PROJECT, album=ALBUM)
     _deletes(call, settle)
 
 

@@ -1,5 +1,6 @@
-"""Every action of IMM's that we serve, through every official client, against the contract."""
+"""Every action that we serve, through every official client, against the contract."""
 
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from imm_ray.api.actions.registry import ACTIONS
-from tests.conformance.clients import CLIENTS, why_not
-from tests.conformance.contract import NOT_TABULATED, Contract
+from tests.conformance.clients import ANY_ACTION, CLIENTS, why_not
+from tests.conformance.contract import EXTENSIONS, NOT_TABULATED, PREFIX, Contract
 from tests.conformance.player import MISSING, Played, play_with
 from tests.conftest import missing
 
@@ -25,7 +26,8 @@ SearchImageFigureCluster DetectImageFaces CompareImageFaces
 CreateSimilarImageClusteringTask QuerySimilarImageClusters
 GetTask ListTasks ListRegions
 """
-EXPECTED = sorted([*_SECTION_3.split(), *NOT_TABULATED])
+OWN = [action for action in ACTIONS if action.startswith(PREFIX)]
+EXPECTED = sorted([*_SECTION_3.split(), *NOT_TABULATED, *OWN])
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,14 @@ def test_an_action_conforms(action: str, name: str, played: Callable[[str], Play
     assert result.problems == []
     assert result.absent != MISSING
     assert result.is_good
+
+
+def test_every_member_of_the_own_actions_is_filled_by_the_scenario(
+    played: Callable[[str], Played], contract: Contract
+) -> None:
+    """So their schema promises nothing that is never sent."""
+    told = json.loads(EXTENSIONS.read_text())
+    structs = told.pop("structs")
+    promised = {(action, member) for action in told for member in told[action]["response"]}
+    promised |= {(name, member) for name in structs for member in structs[name]}
+    assert promised - played(ANY_ACTION).filled == set()

@@ -1,8 +1,11 @@
 """The check of responses itself: what it must find."""
 
+import json
+
 import pytest
 
-from tests.conformance.contract import Contract, changed
+from imm_ray.api.actions.registry import ACTIONS
+from tests.conformance.contract import EXTENSIONS, PREFIX, Contract, changed
 
 CONTRACT = Contract(
     responses={"Get": {"RequestId": "string", "Things": "array<Thing>", "Share": "float"}},
@@ -42,3 +45,10 @@ def test_a_model_that_loses_or_changes_something() -> None:
     assert changed(body, {"a": {"b": [1]}}) == ["body.a.b: [1, 2] became [1]"]
     assert changed(body, {"a": {"b": ["1", 2]}}) == ["body.a.b[0]: 1 became '1'"]
     assert len(changed(body, None)) == 1
+
+
+def test_every_action_of_our_own_has_a_schema() -> None:
+    told = json.loads(EXTENSIONS.read_text())
+    own = {action for action in ACTIONS if action.startswith(PREFIX)}
+    assert told.keys() - {"structs"} == own
+    assert all(name.startswith(PREFIX) for name in told["structs"])

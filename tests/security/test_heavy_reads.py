@@ -88,6 +88,35 @@ def test_others_are_answered_while_the_queries_of_an_account_go_on(
                 gate.set()
 
 
+def test_queries_of_others_are_answered_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The turns are those of an account, not of everybody."""
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def held(tx: Tx) -> int:
+        begun.release()
+        gate.wait(60)
+        return 0
+
+    async def story(world: World) -> None:
+        heavy = [asyncio.create_task(answer(world, OWNER, "SimpleQuery", **NAMES)) for _ in "ab"]
+        await asyncio.to_thread(begun.acquire)
+        status, body = await answer(world, STRANGER, "ListTasks", ProjectName="p")
+        gate.set()
+        assert (status, body["Tasks"]) == (200, [])
+        assert [status for status, _ in await asyncio.gather(*heavy)] == [200, 200]
+
+    limits = {"request_timeout_s": 5, "queries_at_once": 1}
+    with World(tmp_path, limits=limits) as world:
+        world.ask(STRANGER, "CreateProject", ProjectName="p")
+        with queries_that(held, monkeypatch):
+            try:
+                asyncio.run(story(world))
+            finally:
+                gate.set()
+
+
 class Long:
     """A read that takes seconds; keeps why it ended before."""
 

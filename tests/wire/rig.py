@@ -34,6 +34,7 @@ from imm_ray.model import (
 from imm_ray.settings import Settings, load_settings
 from imm_ray.store import datasets, files, migrate, ownership, results, staging, tables, tasks
 from imm_ray.store.database import Database
+from imm_ray.store.nonce_memory import NonceMemory
 from imm_ray.store.writer import GroupWriter
 
 HOST = "127.0.0.1:8000"
@@ -92,14 +93,12 @@ class Rig:
         self.rung: list[DatasetId] = []
         self._stack = ExitStack()
         self.database = Database(self.settings.store_url)
-        relaxed = Database(self.settings.store_url, relaxed=True)
         migrate.upgrade(self.database)
         self.writer = GroupWriter(self.database)
-        self._relaxed_writer = GroupWriter(relaxed, name="relaxed")
+        self.nonces = NonceMemory(self.database)
         self._stack.callback(self.database.close)
-        self._stack.callback(relaxed.close)
         self._stack.callback(self.writer.close)
-        self._stack.callback(self._relaxed_writer.close)
+        self._stack.callback(self.nonces.close)
         self.service = self.new_service()
         self.notices = NotificationBuilder(self.settings.server.region)
 
@@ -109,7 +108,7 @@ class Rig:
             KeyRing.of_users(self.settings.auth.users),
             database=self.database,
             writer=self.writer,
-            relaxed=self._relaxed_writer,
+            nonces=self.nonces,
             secret=b"the server's secret",
             clock=self.clock,
             ring=self.rung.append,

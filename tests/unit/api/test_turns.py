@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from functools import partial
 
 import pytest
 
-from imm_ray.api.turns import Turns
+from imm_ray.api.turns import THREADS, Turns
 from imm_ray.errors import ServiceUnavailable, ThrottledUser
 
 
@@ -94,3 +95,49 @@ def test_close_ends_what_runs_and_cancels_what_waits(gate: threading.Event) -> N
     gate.set()
     closing.join()
     assert running.result()
+
+
+def test_an_account_with_much_to_read_does_not_keep_the_threads(gate: threading.Event) -> None:
+    """There are more accounts than threads: one that waits comes before the next of another."""
+    turns = Turns(1, 2)
+    begun, late = threading.Semaphore(0), threading.Event()
+
+    def first() -> None:
+        begun.release()
+        gate.wait()
+
+    busy = [f"busy {number}" for number in range(THREADS)]
+    for account in busy:
+        turns.submit(account, first)
+    for _ in busy:
+        begun.acquire()
+    following = [turns.submit(account, lambda: late.wait(10)) for account in busy]
+    turns.submit("late", late.set)
+    gate.set()
+    assert all(read.result() for read in following)
+    turns.close()
+
+
+def test_the_reads_of_an_account_run_in_their_order(gate: threading.Event) -> None:
+    turns = Turns(1, 3)
+    order: list[str] = []
+    turns.submit("a", gate.wait)
+    reads = [turns.submit("a", partial(order.append, name)) for name in "xyz"]
+    gate.set()
+    for read in reads:
+        read.result()
+    turns.close()
+    assert order == ["x", "y", "z"]
+
+
+def test_one_that_nobody_waits_for_is_not_run_though_there_was_room(gate: threading.Event) -> None:
+    turns = Turns(1, 9)
+    run: list[str] = []
+    turns.submit("a", gate.wait)
+    gone = turns.submit("a", lambda: run.append("gone"))
+    wanted = turns.submit("a", lambda: run.append("wanted"))
+    assert gone.cancel()
+    gate.set()
+    wanted.result()
+    turns.close()
+    assert run == ["wanted"]
