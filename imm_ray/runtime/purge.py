@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from imm_ray.crash_point import reached
 from imm_ray.store import nonces, tasks
 from imm_ray.store.database import Database, Tx
 
@@ -38,5 +39,7 @@ class Purge:
         begun = time.monotonic()
         with self._database.write() as tx:
             count = purge(tx)
+            reached("expiry.written")
+        reached("expiry.committed")
         time.sleep(time.monotonic() - begun)
         return count
