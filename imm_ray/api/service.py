@@ -40,6 +40,7 @@ from imm_ray.api.rate import RateLimit
 from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
 from imm_ray.api.signature import verify
 from imm_ray.api.turns import Turns
+from imm_ray.crash_point import reached
 from imm_ray.errors import (
     ImmError,
     InvalidApi,
@@ -155,6 +156,7 @@ class ImmService:
                 body = await self._answer(http, request_id)
             if isinstance(body, Raw):
                 return _respond_raw(body, request_id)
+            reached("request.answered")
             return _respond(200, {"RequestId": request_id, **body}, request_id)
         except TimeoutError:
             late = ServiceUnavailable(
@@ -188,8 +190,10 @@ class ImmService:
             raise verified.denied
         if verified.action.writes:
             written = await self._write(verified)
+            reached("request.durable")
             for dataset_id in written.ring:
                 self._ring(dataset_id)
+            reached("request.doorbell_rung")
             return written.body
         read = await self._read_once(verified, deadline)
         return read.body if read.ask is None else await self._asked(read.ask)

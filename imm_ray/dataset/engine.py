@@ -12,6 +12,7 @@ import structlog
 
 from imm_ray.cluster.explanation import Explanation
 from imm_ray.cluster.founding import is_core, is_good
+from imm_ray.crash_point import reached
 from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.face_search import FaceSearches
@@ -132,6 +133,7 @@ class DatasetEngine:
 
     def load(self) -> None:
         """Read every vector and every visible place in a cluster."""
+        reached("engine.opened")
         figures, images = (self._collections[k] for k in (ClusterKind.FIGURE, ClusterKind.SIMILAR))
         self._runs.open_door()
         with self._database.read() as tx:
@@ -151,6 +153,7 @@ class DatasetEngine:
             constraints.load(self._database, self.dataset_id),
             loading.named_clusters(self._database, self.dataset_id),
         )
+        reached("engine.loaded")
         self.mend()
 
     def mend(self) -> None:
@@ -170,7 +173,9 @@ class DatasetEngine:
         seq = deleted[-1][1]
         gone = [file_id for file_id, _ in deleted]
         self._thumbnails.forget(self.dataset_id, gone)
+        reached("deletes.thumbnails_forgotten")
         self._transactions.commit(lambda tx: work.mended(tx, self._lease, seq))
+        reached("deletes.mended")
         for collection in self._collections.values():
             collection.drop(gone)
         self._mended_seq = seq
@@ -178,6 +183,7 @@ class DatasetEngine:
             lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
             until_done=True,
         )
+        reached("deletes.tombstones_forgotten")
 
     def pull(self, limit: int, in_hand: Sequence[PendingFile]) -> list[PendingFile]:
         """Return files to embed together: at most ``limit``, none of those in hand.
@@ -210,8 +216,11 @@ class DatasetEngine:
             now = self._clock()
             with self._database.write() as tx:
                 accepted = results.commit(tx, self._lease, part, now, self._notices.request)
+                reached("results.written")
+            reached("results.committed")
             for change in accepted:
                 self._accept(change)
+            reached("results.accepted")
 
     def blame(self, files: Sequence[PendingFile]) -> None:
         """Record that the embedder died with these files; after some deaths alone a file is Failed.
@@ -221,6 +230,8 @@ class DatasetEngine:
         """
         with self._database.write() as tx:
             results.count_attempt(tx, self._lease, [file.file_id for file in files])
+            reached("attempts.written")
+        reached("attempts.committed")
         reason = Refused(f"The file stopped the analysis {MAX_ATTEMPTS} times.")
         self.commit([Result(file, reason) for file in files if file.attempts >= MAX_ATTEMPTS])
 
@@ -238,6 +249,7 @@ class DatasetEngine:
             return False  # its pictures must be embedded first: see `due_search`
         self._runs.apply_edits()
         self.mend()
+        reached("task.due")
         try:
             self._runs.run_task(task)
         except ImplausibleRun as stop:
@@ -357,6 +369,7 @@ class DatasetEngine:
             with self._database.write() as tx:
                 ownership.check(tx, self._lease)
                 tasks.progress(tx, task.task_id, percent)
+                reached("task.progress_written")
 
     def _figure_item(self, figure: StoredFigure) -> Item:
         return Item(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from imm_ray.crash_point import reached
 from imm_ray.dataset.health import usable
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.searches import Searches
@@ -116,6 +117,8 @@ class FaceSearches:
         with self._database.write() as tx:
             ownership.check(tx, self._lease)
             tasks.finish(tx, ended, self._notices, self._clock())
+            reached("search.end_written")
+        reached("search.ended")
 
     def _searched(self, uri: str, outcome: Outcome, most: int) -> SearchedSource:
         if isinstance(outcome, Refused):

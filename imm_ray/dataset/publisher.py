@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 
+from imm_ray.crash_point import reached
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.plan import Plan
 from imm_ray.dataset.ports import Clock
@@ -50,6 +51,8 @@ class ShortTransactions:
             begun = time.perf_counter()
             with self._database.write() as tx:
                 again = bool(step(tx)) and until_done
+                reached("portion.written")
+            reached("portion.committed")
             time.sleep(min(_LONGEST_PAUSE_S, time.perf_counter() - begun))
 
 
@@ -117,15 +120,20 @@ class Publisher:
             "stage": _milliseconds(time.perf_counter() - planned),
         }
         end = self._end(collection, {**plan.ledger, "milliseconds": times}, cause)
+        reached("run.staged")
         with self._database.write() as tx:
             if not staging.publish(tx, self._lease, kind, run, end, self._notices):
                 return False
+            reached("run.publish_written")
+        reached("run.published")
         if cause.task is None:
             _log.info("run published", kind=str(kind), run=run, milliseconds=times, **plan.ledger)
         self._settled.add(kind)
         self._suspects[kind].update(ClusterId(e.founded) for e in cause.edits if e.founded)
         collection.settle(plan, loading.Progress(run=run, watermark=end.watermark))
+        reached("run.settled")
         self._sweep(kind, run)
+        reached("run.swept")
         return True
 
     def _end(
@@ -153,6 +161,7 @@ class Publisher:
             self._transactions.commit(
                 lambda tx: staging.discard(tx, self._lease, kind, visible), until_done=True
             )
+            reached("run.leftovers_discarded")
         self._settled.discard(kind)
         if kind not in self._suspects:
             with self._database.read() as tx:
@@ -165,19 +174,23 @@ class Publisher:
         self._suspects[kind].update(cluster.cluster_id for cluster in plan.clusters)
         for moves in _chunks(plan.moves):
             commit(partial(staging.stage_members, lease=lease, kind=kind, run=run, moves=moves))
+            reached("run.members_staged")
         for back in _chunks(plan.restored):
             restore = partial(lineage.restore, lease=lease, kind=kind, run=run, cluster_ids=back)
             commit(_without_answer(restore))
+            reached("run.clusters_restored")
         for part in _chunks(plan.clusters):
             commit(
                 partial(
                     staging.stage_states, lease=lease, kind=kind, run=run, clusters=part, now=now
                 )
             )
+            reached("run.states_staged")
         for gone in _chunks(plan.retirements):
             commit(
                 partial(lineage.retire, lease=lease, kind=kind, run=run, retirements=gone, now=now)
             )
+            reached("run.ends_staged")
         self._stage_events(kind, run, plan.events, task)
 
     def _stage_events(
@@ -200,6 +213,7 @@ class Publisher:
 
         for part in _chunks(events):
             self._transactions.commit(partial(step, part=part))
+            reached("run.history_staged")
 
     def _sweep(self, kind: ClusterKind, visible: int) -> None:
         self._transactions.commit(
@@ -212,6 +226,7 @@ class Publisher:
 
         for part in _chunks(sorted(self._suspects[kind])):
             self._transactions.commit(partial(step, part=part))
+            reached("run.clusters_swept")
         self._suspects[kind] = spared
 
 

@@ -2,6 +2,7 @@
 
 import structlog
 
+from imm_ray.crash_point import reached
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.publisher import ShortTransactions
@@ -31,6 +32,7 @@ def purge_datasets(
     for dataset_id in marked:
         if thumbnails is not None:
             thumbnails.forget_dataset(dataset_id)
+        reached("purge.begun")
 
         def step(tx: Tx) -> bool:
             return purge.step(
@@ -42,5 +44,6 @@ def purge_datasets(
             )
 
         transactions.commit(step, until_done=True)
+        reached("purge.finished")
         _log.info("dataset purged", dataset_id=dataset_id)
     return len(marked)

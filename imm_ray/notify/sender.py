@@ -7,6 +7,7 @@ from typing import Protocol
 
 import httpx
 
+from imm_ray.crash_point import reached
 from imm_ray.model import Message
 
 _BODY_READ = 4096
@@ -43,7 +44,9 @@ class FileSender:
             with self._path.open("ab") as file:
                 file.write(line.encode() + b"\n")
                 file.flush()
+                reached("topic_file.written")
                 os.fsync(file.fileno())
+                reached("topic_file.synced")
         except OSError as error:
             raise DeliveryFailed(f"cannot write {self._path}: {error.strerror}") from error
 

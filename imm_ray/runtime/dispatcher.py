@@ -5,6 +5,7 @@ from datetime import timedelta
 import httpx
 import structlog
 
+from imm_ray.crash_point import reached
 from imm_ray.dataset.ports import Clock
 from imm_ray.notify.backoff import after_failure
 from imm_ray.notify.sender import DeliveryFailed, open_sender
@@ -46,12 +47,16 @@ class Dispatcher:
             sender = self._senders.get(message.topic)
             if sender is None:
                 raise DeliveryFailed(f"the topic {message.topic!r} is not configured any more")
+            reached("outbox.read")
             sender.send(message)
+            reached("outbox.sent")
         except DeliveryFailed as error:
             self._put_off(waiting, error)
             return False
         with self._database.write() as tx:
             outbox.delivered(tx, message.message_id)
+            reached("outbox.mark_written")
+        reached("outbox.marked")
         _log.info("notification delivered", message_id=message.message_id, topic=message.topic)
         return True
 
@@ -67,6 +72,8 @@ class Dispatcher:
                 next_attempt_at=self._clock() + (retry.wait or timedelta()),
                 dead=retry.wait is None,
             )
+            reached("outbox.failure_written")
+        reached("outbox.failure_noted")
         _log.warning(
             "notification failed",
             message_id=waiting.message.message_id,

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from imm_ray.crash_point import reached
 from imm_ray.store import nonces, tasks
 from imm_ray.store.database import Database, Tx
 
@@ -48,11 +49,12 @@ class Purge:
             while _purged(database, purge):
                 pass
 
-
 def _purged(database: Database, purge: Callable[[Tx], int]) -> int:
     """Run one short transaction, then let others write as long as it took."""
     begun = time.monotonic()
     with database.write() as tx:
         count = purge(tx)
+        reached("expiry.written")
+    reached("expiry.committed")
     time.sleep(time.monotonic() - begun)
     return count

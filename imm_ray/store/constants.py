@@ -4,6 +4,7 @@ import secrets
 
 from sqlalchemy import insert, select, update
 
+from imm_ray.crash_point import reached
 from imm_ray.store import tables
 from imm_ray.store.database import Tx
 
@@ -12,6 +13,7 @@ def next_generation(tx: Tx) -> int:
     """Return a number higher than that of every cluster that used this database before."""
     generation = int(_get(tx, "generation") or 0) + 1
     _put(tx, "generation", str(generation))
+    reached("generation.raised")
     return generation
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from imm_ray.crash_point import reached
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import (
     NO_TASK,
@@ -119,6 +120,7 @@ def add_all(
         for edit in added
     ]
     tx.execute(insert(tables.edit), rows)
+    reached("edits.added")
     return added
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func, insert, select, update
 
+from imm_ray.crash_point import reached
 from imm_ray.errors import LimitExceeded
 from imm_ray.model import (
     NO_CLUSTER,
@@ -88,6 +89,7 @@ def index(
     revisions |= _insert(tx, dataset.dataset_id, fresh, seq, now)
     if request is not None:
         requests.create(tx, dataset, request, revisions, now)
+    reached("files.index_written")
 
 
 def get(tx: Tx, dataset_id: DatasetId, uris: Sequence[str]) -> list[File]:
@@ -157,6 +159,7 @@ def delete(
             total_file_size=d.c.total_file_size - int(size or 0),
         )
     )
+    reached("files.delete_written")
     return len(file_ids)
 
 

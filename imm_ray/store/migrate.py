@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from imm_ray.crash_point import reached
 from imm_ray.store.database import Database
 
 
@@ -27,7 +28,10 @@ def upgrade(database: Database) -> None:
         config = _config()
         _refuse_newer(config, current)
         config.attributes["connection"] = tx
+        reached("migration.begun")
         command.upgrade(config, "head")
+        reached("migration.written")
+    reached("migration.committed")
 
 
 def require_current(database: Database) -> None:

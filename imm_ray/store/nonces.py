@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
+from imm_ray.crash_point import reached
 from imm_ray.errors import SignatureNonceUsed
 from imm_ray.store.database import Tx
 from imm_ray.store.tables import nonce
@@ -26,6 +27,7 @@ def remember(tx: Tx, access_key_id: str, value: str, now: datetime) -> None:
             tx.execute(insert(nonce).values(access_key_id=access_key_id, nonce=value, seen_at=now))
     except IntegrityError as error:
         raise SignatureNonceUsed() from error
+    reached("nonce.remembered")
 
 
 def require_unused(tx: Tx, access_key_id: str, value: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Float, func, insert, literal, select, update
 
+from imm_ray.crash_point import reached
 from imm_ray.model import DatasetId
 from imm_ray.store import tables
 from imm_ray.store.database import Tx
@@ -86,6 +87,7 @@ def take(tx: Tx, dataset_id: DatasetId, host: str, generation: int) -> Lease:
     )
     if taken.rowcount != 1:
         raise Fenced(f"dataset {dataset_id} belongs to a newer cluster than {generation}")
+    reached("lease.take_written")
     epoch = tx.scalar(select(o.c.epoch).where(o.c.dataset_id == dataset_id))
     return Lease(dataset_id, int(epoch or 0))
 
@@ -131,6 +133,7 @@ def release(tx: Tx, lease: Lease) -> None:
     check(tx, lease)
     o = tables.ownership
     tx.execute(update(o).where(o.c.dataset_id == lease.dataset_id).values(lease_until=0.0))
+    reached("lease.release_written")
 
 
 def renew(tx: Tx, lease: Lease) -> None:
@@ -145,6 +148,7 @@ def renew(tx: Tx, lease: Lease) -> None:
     tx.execute(
         update(o).where(o.c.dataset_id == lease.dataset_id).values(lease_until=_now() + LEASE_S)
     )
+    reached("lease.renewal_written")
 
 
 def _now() -> ColumnElement[float]:

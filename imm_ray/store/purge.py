@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import Table, delete, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
+from imm_ray.crash_point import reached
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import DatasetId
 from imm_ray.store import datasets, extent, requests, tables, tasks
@@ -38,6 +39,7 @@ def mark(tx: Tx, account: str, project: str, name: str, now: datetime) -> Datase
     nameless = f"~{dataset_id}"  # no name of a client begins so
     tx.execute(update(d).where(d.c.dataset_id == dataset_id).values(name=nameless, purged_at=now))
     tx.execute(delete(o).where(o.c.dataset_id == dataset_id))
+    reached("purge.marked")
     return dataset_id
 
 

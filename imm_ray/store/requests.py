@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from sqlalchemy import delete, insert, select, update
 
+from imm_ray.crash_point import reached
 from imm_ray.model import Dataset, DatasetId, FileId, JsonObject, Message
 from imm_ray.store import outbox, tables
 from imm_ray.store.database import Tx
@@ -92,10 +93,12 @@ def settle(
     if not events:
         return
     tx.execute(update(r).where(*waiting).values(done=True, error=error))
+    reached("index_request.file_settled")
     for event_id in events:
         left = select(r.c.file_id).where(r.c.event_id == event_id, r.c.done.is_(False)).limit(1)
         if tx.scalar(left) is None:
             outbox.put(tx, notices(_finished(tx, event_id, now)), now)
+            reached("index_request.told")
             q = tables.index_request
             tx.execute(delete(r).where(r.c.event_id == event_id))
             tx.execute(delete(q).where(q.c.event_id == event_id))

@@ -35,6 +35,7 @@ from sqlalchemy import (
     update,
 )
 
+from imm_ray.crash_point import reached
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import (
     NO_CLUSTER,
@@ -233,12 +234,14 @@ def publish(
         assert end.task.ended_at is not None
         if not tasks.finish(tx, end.task, notices, end.at):
             return False
+        reached("run.task_ended")
     marks = (
         {"figure_run": run, "figure_watermark": end.watermark}
         if kind is ClusterKind.FIGURE
         else {"similar_run": run, "similar_watermark": end.watermark}
     )
     tx.execute(update(d).where(d.c.dataset_id == lease.dataset_id).values(**marks))
+    reached("run.made_visible")
     edits.settle(tx, lease, run, end.edits, end.at)
     for edit in end.edits:
         _end_task_of(tx, lease.dataset_id, edit, end, notices)

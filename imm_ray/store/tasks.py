@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from imm_ray.crash_point import reached
 from imm_ray.errors import ResourceNotFound
 from imm_ray.model import (
     DatasetId,
@@ -72,6 +73,7 @@ def create(tx: Tx, task: Task) -> None:
             ledger={},
         )
     )
+    reached("task.created")
 
 
 def get(tx: Tx, account: str, project: str, task_id: str, *, alive_since: datetime) -> Task:
@@ -172,7 +174,9 @@ def finish(tx: Tx, task: Task, notices: Notices, now: datetime) -> bool:
     """Store the end of a task together with its notifications; return whether it was Running."""
     if not end(tx, task):
         return False
+    reached("task.ended")
     outbox.put(tx, notices(task), now)
+    reached("task.told")
     return True
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from imm_ray.crash_point import reached
 from imm_ray.errors import ServiceUnavailable, ThrottledUser
 from imm_ray.store.database import Database, Tx, require_open
 
@@ -101,16 +102,19 @@ class GroupWriter:
                 for write in filter(_begins, group):
                     outcomes.append((write, *_attempt(tx, write.run)))
                     require_open(tx)
+                reached("requests.written")
         except Exception as error:  # noqa: BLE001 - handed to every waiting request
             for write in group:
                 if write.done.running() or _begins(write):
                     write.done.set_exception(error)
             return
+        reached("requests.committed")
         for write, result, failure in outcomes:
             if failure is None:
                 write.done.set_result(result)
             else:
                 write.done.set_exception(failure)
+        reached("requests.told")
 
 
 def _begins(write: _Write) -> bool:
