@@ -27,6 +27,7 @@ Tx: TypeAlias = Connection
 _log = logging.getLogger(__name__)
 
 _WRITE = "imm_ray_write"
+_FIRST_PAUSE_S = 0.05
 _MOST_PAUSE_S = 1.0
 
 
@@ -98,6 +99,10 @@ class Database:
         with self._transaction(write=True) as connection:
             yield connection
 
+    def meaning_of(self, error: Exception) -> Exception:
+        """Return what an error within a transaction means to whoever asked; often itself."""
+        return self._meant(error) if isinstance(error, DBAPIError) else error
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -122,12 +127,14 @@ class Database:
         """Return a connection with an open transaction; wait while the server is away."""
         try:
             return self._begun_now(write=write)
-        except DatabaseAway:
-            _log.warning("the database is away: waiting for %g s", self._patience_s, exc_info=True)
+        except DatabaseAway as error:
+            why = error.__cause__
+            _log.warning("database away: patience_s=%g why=%s", self._patience_s, why)
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(DatabaseAway),
             stop=tenacity.stop_after_delay(self._patience_s),
-            wait=tenacity.wait_exponential_jitter(initial=0.05, max=_MOST_PAUSE_S, jitter=0.05),
+            wait=tenacity.wait_exponential(multiplier=_FIRST_PAUSE_S, max=_MOST_PAUSE_S)
+            + tenacity.wait_random(0, _FIRST_PAUSE_S),
             reraise=True,
         ):
             with attempt:
