@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from imm_ray.errors import ThrottledUser
 from imm_ray.store import postgres, sqlite
 from imm_ray.store.deadline import stopped_at
-from imm_ray.store.failure import DatabaseAway, InDoubt, TransactionLost
+from imm_ray.store.failure import DatabaseAway, InDoubt, TransactionLost, why_away
 
 __all__ = ["Database", "TransactionLost", "Tx", "require_open"]
 
@@ -47,7 +47,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, busy_timeout_s: float = 5.0, relaxed: bool = False) -> None:
-        self._dialect = _dialect_of(url)
+        self._dialect = dialect_of(url)
         self._patience_s = busy_timeout_s
         self._engine: Engine = self._dialect.open_engine(
             url, busy_timeout_s=busy_timeout_s, relaxed=relaxed
@@ -128,8 +128,7 @@ class Database:
         try:
             return self._begun_now(write=write)
         except DatabaseAway as error:
-            why = error.__cause__
-            _log.warning("database away: patience_s=%g why=%s", self._patience_s, why)
+            _log.warning("database away: patience_s=%g why=%s", self._patience_s, why_away(error))
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(DatabaseAway),
             stop=tenacity.stop_after_delay(self._patience_s),
@@ -200,7 +199,7 @@ def require_open(tx: Tx) -> None:
 _DIALECTS = {"sqlite": sqlite, "postgresql": postgres}
 
 
-def _dialect_of(url: str) -> ModuleType:
+def dialect_of(url: str) -> ModuleType:
     """Return what speaks with the database of a URL.
 
     Raises
