@@ -49,6 +49,7 @@ class Purge:
             while _purged(database, purge):
                 pass
 
+
 def _purged(database: Database, purge: Callable[[Tx], int]) -> int:
     """Run one short transaction, then let others write as long as it took."""
     begun = time.monotonic()
