@@ -14,6 +14,7 @@ NAMES = {
 
 COMMANDS = {
     "calibrate": ("benchmarks.calibrate.command", "a model card's limits, from your pictures"),
+    "chaos": ("benchmarks.chaos.command", "faults under load: lost, doubled, stuck, unavailable"),
     "fuzz": ("benchmarks.fuzz", "mutated requests to every action: what is answered, and memory"),
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
     "conformance": ("benchmarks.conformance", "every action through every official client"),
