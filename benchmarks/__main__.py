@@ -18,6 +18,7 @@ COMMANDS = {
     "fuzz": ("benchmarks.fuzz", "mutated requests to every action: what is answered, and memory"),
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
     "conformance": ("benchmarks.conformance", "every action through every official client"),
+    "hostile": ("benchmarks.hostile", "hostile pictures on the whole way: verdict, CPU, memory"),
     "serving": ("benchmarks.serving.command", "requests a second, their times, and our share"),
 }
 """Measurements whose ``main(arguments)`` reads its own options: module and question."""
