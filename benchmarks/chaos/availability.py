@@ -22,7 +22,7 @@ class Window:
 
     fault: str
     start: float
-    end: float = float("inf")
+    end: float = 0.0
 
 
 class Watch:
@@ -46,7 +46,7 @@ class Watch:
             self._changed.notify_all()
 
     def wait_for_answers(self, since: float, timeout_s: float) -> bool:
-        """Return True once a read and a write that were sent after ``since`` are done."""
+        """Return True once a request of each kind that was sent after ``since`` is done."""
         with self._changed:
             return self._changed.wait_for(lambda: self._answered(since), timeout_s)
 
@@ -62,7 +62,7 @@ class Watch:
                 break
             if entry.outcome is Outcome.DONE and entry.sent >= since:
                 kinds.add(entry.kind)
-        return {READ, WRITE} <= kinds
+        return {READ, WRITE, ASK} <= kinds
 
 
 def misshapen(entry: Entry) -> str:
@@ -132,10 +132,8 @@ def _done_times(entries: Sequence[Entry], kind: str) -> list[float]:
 
 
 def _longest_gap(times: Sequence[float], window: Window) -> float:
-    """Return the longest time within a window in which no request was done, to the next one."""
+    """Return the longest time within a window in which no request was done."""
     start = bisect_left(times, window.start)
     end = bisect_left(times, window.end)
-    marks = [window.start, *times[start : end + 1]]
-    if end == len(times) and window.end != float("inf"):
-        marks.append(window.end)
+    marks = [window.start, *times[start:end], window.end]
     return max((b - a for a, b in pairwise(marks)), default=0.0)

@@ -303,12 +303,12 @@ class _Probe:
         caller.until_done("BatchIndexFileMeta", **self._names, Files=[{"URI": self._uri}])
 
     def act(self) -> None:
-        """Send one request of each kind; a question, which costs more, every tenth time."""
+        """Send one request of each kind; a question, which costs more, every third time."""
         self._turn += 1
         self._caller.call("GetFileMeta", **self._names, URI=self._uri)
         said = {"URI": self._uri, "CustomId": str(self._turn)}
         self._caller.call("UpdateFileMeta", **self._names, File=said)
-        if self._turn % 10 == 0:
+        if self._turn % 3 == 0:
             self._caller.call("SearchImageFigureCluster", **self._names, SourceURI=self._uri)
 
     def close(self) -> None:
