@@ -27,6 +27,7 @@ from benchmarks.chaos.verdict import (
     wait_until_quiet,
 )
 from benchmarks.chaos.workload import FLAVOURS, PROJECT, TOPIC, Client, Lister, Threads
+from imm_ray.store import fsck
 from imm_ray.store.database import Database
 
 ACCOUNTS = (
@@ -238,6 +239,9 @@ class _Run:
         self._verdict.stuck += [f"I5 after {self._plan.quiet_s:g} s {what}" for what in left]
         self._verdict.other += self._watch.violations
         self._verdict.other += self._usurper.violations
+        self._verdict.other += [
+            str(found) for found in fsck.check(self._database, quiescent=not left)
+        ]
         beliefs = judge_journal(self._journal.path)
         for account in ACCOUNTS:
             with self._calling("judge", account) as caller:
