@@ -12,8 +12,12 @@ import numpy as np
 from benchmarks.chaos.caller import ASK, READ, WRITE
 from benchmarks.chaos.journal import Entry, Outcome
 
-_OWN_TEXT = frozenset({500, 503})
-"""What Serve's HTTP layer answers by itself while a replica dies, without IMM's JSON (api.asgi)."""
+_OWN_TEXT = {
+    500: "Internal Server Error",
+    503: "",
+    404: "Path '/' not found. Ping",
+}
+"""What Serve itself answers while parts of it die, without IMM's JSON (listed in api.asgi)."""
 
 
 @dataclass(slots=True)
@@ -75,7 +79,7 @@ def misshapen(entry: Entry) -> str:
         return ""
     body = entry.body
     if "Text" in body:
-        own = entry.status in _OWN_TEXT and "<html" not in str(body["Text"]).lower()
+        own = entry.status in _OWN_TEXT and str(body["Text"]).startswith(_OWN_TEXT[entry.status])
         return "" if own else f"{entry.action}: {entry.status} {body['Text']!r}"
     if not (body.get("Code") and body.get("RequestId") and "Message" in body):
         return f"{entry.action}: {entry.status} without Code, Message and RequestId: {body}"
