@@ -8,6 +8,7 @@ hour the service stops and starts again. What is measured is what is there at th
 import argparse
 import gc
 import json
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from typing import Any, Self
 import httpx
 import numpy as np
 import psutil
+import structlog
 from sqlalchemy import func, select
 
 from benchmarks.result import report
@@ -299,6 +301,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--hours", type=int, default=24, help="simulated")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     begun = time.perf_counter()
     with TemporaryDirectory() as folder:
         growth = live(Path(folder), hours=options.hours, seed=options.seed)

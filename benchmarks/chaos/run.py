@@ -24,6 +24,7 @@ from benchmarks.chaos.verdict import (
     judge,
     judge_journal,
     partition,
+    there,
     wait_until_quiet,
 )
 from benchmarks.chaos.workload import FLAVOURS, PROJECT, TOPIC, Client, Lister, Threads
@@ -255,7 +256,7 @@ class _Run:
 
     def _rebuild(self, client: Client, caller: Caller) -> None:
         """Cluster the files of a dataset without edits anew: the people are the same (I8, I11)."""
-        uris = [u for u in client.pictures.good if True in client.belief.files[u].present]
+        uris = there(client, caller)
         anew = f"{client.dataset}_anew"
         names = {"ProjectName": PROJECT, "DatasetName": anew}
         caller.until_done("CreateDataset", **names)

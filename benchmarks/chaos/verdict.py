@@ -155,6 +155,17 @@ def _judge_messages(
             verdict.other.append(f"I7 the message {message_id} does not say {shown['Status']}")
 
 
+def there(client: Client, caller: Caller) -> list[str]:
+    """Return the URIs of the good pictures that the dataset of a client has."""
+    found: list[str] = []
+    good = client.pictures.good
+    for start in range(0, len(good), _PAGE):
+        some = good[start : start + _PAGE]
+        body = caller.until_done("BatchGetFileMeta", **client.names, URIs=some).body
+        found += [file["URI"] for file in body.get("Files", ())]
+    return found
+
+
 def partition(client: Client, caller: Caller, dataset: str) -> set[frozenset[str]]:
     """Return the people of a dataset as sets of figures; ids, which differ, play no part."""
     groups: dict[str, set[str]] = {}
