@@ -52,7 +52,7 @@ from imm_ray.errors import (
 )
 from imm_ray.model import DatasetId
 from imm_ray.settings import Settings
-from imm_ray.store import nonces
+from imm_ray.store import nonces, turn
 from imm_ray.store.database import Database, Tx
 from imm_ray.store.writer import GroupWriter
 
@@ -84,6 +84,17 @@ class _Verified:
     identity: Identity
     run: Write
     denied: NoPermission | None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The account, the project and the dataset that the request names."""
+        given = self.call.parameters
+        return self.call.account, given.get("ProjectName", ""), given.get("DatasetName", "")
+
+    def take_turn(self, tx: Tx) -> None:
+        """Let no other transaction write of the dataset before this one has ended."""
+        if all(self.place):
+            turn.of_named(tx, *self.place)
 
 
 class ImmService:
@@ -266,6 +277,7 @@ class ImmService:
 
         def run(tx: Tx) -> Written:
             self._use_nonce(tx, verified.identity, verified.call.now)
+            verified.take_turn(tx)
             return verified.run(tx, verified.call)
 
         try:

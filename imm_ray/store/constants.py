@@ -4,12 +4,13 @@ import secrets
 
 from sqlalchemy import insert, select, update
 
-from imm_ray.store import tables
+from imm_ray.store import tables, turn
 from imm_ray.store.database import Tx
 
 
 def next_generation(tx: Tx) -> int:
     """Return a number higher than that of every cluster that used this database before."""
+    turn.of_thing(tx, "meta")
     generation = int(_get(tx, "generation") or 0) + 1
     _put(tx, "generation", str(generation))
     return generation
@@ -17,6 +18,7 @@ def next_generation(tx: Tx) -> int:
 
 def secret(tx: Tx) -> bytes:
     """Return the key that signs page tokens, made at the first call."""
+    turn.of_thing(tx, "meta")
     value = _get(tx, "secret")
     if value is None:
         value = secrets.token_hex(32)

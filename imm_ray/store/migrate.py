@@ -7,6 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from imm_ray.store import collation, turn
 from imm_ray.store.database import Database
 
 
@@ -23,11 +24,13 @@ def upgrade(database: Database) -> None:
         The database was made by a newer version.
     """
     with database.write() as tx:
+        turn.of_thing(tx, "schema")
         current = MigrationContext.configure(tx).get_current_revision()
         config = _config()
         _refuse_newer(config, current)
         config.attributes["connection"] = tx
         command.upgrade(config, "head")
+        collation.order_by_bytes(tx)
 
 
 def require_current(database: Database) -> None:
