@@ -8,13 +8,17 @@ lost, doubled, stuck or else not as promised.
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 
 from benchmarks.chaos.faults import FAULTS
 from benchmarks.chaos.run import Plan, Report, faults_for, run
 from benchmarks.result import report
+from tests.postgres import PostgresServer
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -22,24 +26,35 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nodes", type=int, default=1, help="Ray nodes on this machine")
-    parser.add_argument("--store", default="", help="SQLAlchemy URL; '' = SQLite in the folder")
+    parser.add_argument(
+        "--postgres", action="store_true", help="a PostgreSQL of its own as the store, not SQLite"
+    )
     parser.add_argument("--faults", nargs="+", choices=FAULTS, metavar="FAULT")
     parser.add_argument("--folder", type=Path, help="where everything is kept (an empty one)")
     options = parser.parse_args(arguments)
     folder = options.folder or Path(mkdtemp(prefix="imm-ray-chaos-"))
     print(f"seed {options.seed}, everything is kept in {folder}", file=sys.stderr)
-    plan = Plan(
-        folder=folder,
-        seed=options.seed,
-        seconds=options.minutes * 60,
-        faults=options.faults or faults_for(options.nodes),
-        nodes=options.nodes,
-        store_url=options.store,
-    )
-    found = run(plan)
+    with ExitStack() as stack:
+        server = stack.enter_context(closing(PostgresServer())) if options.postgres else None
+        plan = Plan(
+            folder=folder,
+            seed=options.seed,
+            seconds=options.minutes * 60,
+            faults=options.faults or faults_for(options.nodes, store_server=options.postgres),
+            nodes=options.nodes,
+            store_url=server.url(server.create()) if server else "",
+            restart_store=partial(_restart, server) if server else None,
+        )
+        found = run(plan)
     print_report(plan, found)
     if found.verdict.all():
         raise SystemExit(1)
+
+
+def _restart(server: PostgresServer, down_s: float) -> None:
+    server.stop("immediate")
+    time.sleep(down_s)  # the fault itself: there is no database for so long
+    server.start()
 
 
 def print_report(plan: Plan, found: Report) -> None:

@@ -27,6 +27,8 @@ class Field:
     inbox: Inbox
     usurper: Usurper
     chance: Random
+    restart_store: Callable[[float], None] | None = None
+    """Stops the database server as a crash would, and starts it after so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Fault:
     inject: Callable[[Field], None]
     many_nodes: bool = False
     """Whether it needs more than one Ray node."""
+    store_server: bool = False
+    """Whether it needs a database that is a server."""
 
 
 def _kill(mark: str) -> Callable[[Field], None]:
@@ -132,6 +136,11 @@ def _ring_thrice(field: Field) -> None:
             field.server.tell(f"ring {dataset_id}")
 
 
+def _restart_store(field: Field) -> None:
+    assert field.restart_store is not None
+    field.restart_store(field.chance.uniform(0.0, 5.0))
+
+
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
@@ -145,6 +154,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("node", "F8", _lose_node, many_nodes=True),
         Fault("machine", "F9", _lose_all),
         Fault("lost calls", "F10", _lose_calls),
+        Fault("database", "F11", _restart_store, store_server=True),
         Fault("inbox", "F20", _tell_nothing),
         Fault("doorbells", "F24", _ring_thrice, many_nodes=True),
         Fault("steward", "F24", _kill("Steward")),

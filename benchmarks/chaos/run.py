@@ -1,7 +1,7 @@
 """One run: a server, its clients, its faults, and the verdict."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,8 @@ class Plan:
     nodes: int = 1
     store_url: str = ""
     """'' = SQLite in the folder; with several nodes a PostgreSQL database."""
+    restart_store: Callable[[float], None] | None = None
+    """Stops the database server as a crash would, and starts it after so many seconds."""
     pause_s: tuple[float, float] = (1.0, 4.0)
     """Between the recovery from one fault and the next."""
     quiet_s: float = 300.0
@@ -211,7 +213,9 @@ class _Run:
         end = time.monotonic() + self._plan.seconds
         self._open_window("none")
         time.sleep(_CALM_S)  # the measure of what is normal
-        field = Field(self._server, self._inbox, self._usurper, self._chance)
+        field = Field(
+            self._server, self._inbox, self._usurper, self._chance, self._plan.restart_store
+        )
         while time.monotonic() < end and threads.failure is None:
             self._inject(following(), field)
             time.sleep(self._chance.uniform(*self._plan.pause_s))  # the moment is by chance
@@ -320,6 +324,10 @@ class _Probe:
         self._caller.close()
 
 
-def faults_for(nodes: int) -> list[str]:
+def faults_for(nodes: int, *, store_server: bool) -> list[str]:
     """Return the names of the faults that a server of so many nodes can have."""
-    return [name for name, fault in FAULTS.items() if nodes > 1 or not fault.many_nodes]
+    return [
+        name
+        for name, fault in FAULTS.items()
+        if (nodes > 1 or not fault.many_nodes) and (store_server or not fault.store_server)
+    ]

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 READY = "imm-ray ready at http://"
-_START_S = 180.0
+_START_S = 240.0
 _STOP_S = 90.0
 
 RPC_FAILURES = {
@@ -82,19 +82,20 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                bufsize=1,
                 env=environment,
             )
-        line = self._line()
-        if not line.startswith(READY):
+        line = self._line(READY)
+        if not line:
             self.kill_all()
-            raise RuntimeError(f"no server: {line!r}\n{self.log()[-4000:]}")
+            raise RuntimeError(f"no server within {_START_S:g} s:\n{self.log()[-4000:]}")
 
     def tell(self, command: str) -> str:
         """Send a command to a server of several nodes; return its answer."""
         assert self._process.stdin is not None
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
-        return self._line()
+        return self._line("done")
 
     def stop(self) -> int:
         """Ask the server to stop; return its exit code."""
@@ -130,10 +131,19 @@ class Server:
         """Return what it wrote to stderr."""
         return self._log_path.read_text()
 
-    def _line(self) -> str:
+    def _line(self, mark: str) -> str:
+        """Return the next line on stdout that begins with ``mark``, '' when none comes in time.
+
+        Ray writes there too, when it loses calls.
+        """
         assert self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], _START_S)
-        return self._process.stdout.readline().strip() if readable else ""
+        deadline = time.monotonic() + _START_S
+        while (left := deadline - time.monotonic()) > 0:
+            readable, _, _ = select.select([self._process.stdout], [], [], left)
+            line = self._process.stdout.readline() if readable else ""
+            if line.startswith(mark) or not line:
+                return line.strip()
+        return ""
 
 
 def wait_gone(processes: Sequence[psutil.Process], timeout_s: float) -> list[psutil.Process]:
