@@ -86,8 +86,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def _prepare_environment(settings: Settings, folder: DataFolder) -> None:
     """Set what Ray's processes read as they start."""
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder.ray_token().absolute())
+    folder.ray_token()  # where RAY_AUTH_TOKEN_PATH points
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = "0"
     os.environ["NUMBA_CACHE_DIR"] = str(settings.data.absolute() / "numba")

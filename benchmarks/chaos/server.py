@@ -63,6 +63,9 @@ class Server:
     def start(self, *, lossy: bool = False) -> None:
         """Return when requests are served; ``lossy``: Ray loses some of its own calls."""
         environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
+        if self.nodes > 1:
+            environment["RAY_AUTH_MODE"] = "token"  # Ray reads it when it is imported
+            environment["RAY_AUTH_TOKEN_PATH"] = str(self.data.absolute() / "ray-token")
         if lossy:
             environment["RAY_testing_rpc_failure"] = json.dumps(
                 {
