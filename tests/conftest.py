@@ -46,6 +46,17 @@ def postgres(postgres_server: PostgresServer) -> Databases:
     return Databases(postgres_server, _migrate)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of a test's own: the test runs once with each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'imm.db'}"
+        return
+    databases: Databases = request.getfixturevalue("postgres")
+    with databases.fresh() as url:
+        yield url
+
+
 def _migrate(url: str) -> None:
     database = Database(url)
     try:

@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from imm_ray.store.tables import metadata
+
 _PROGRAMS = Path("/usr/lib/postgresql")
 _OF_DEBIAN = "postgres"
 _PASSWORD = "a-password-of-tests"
@@ -146,18 +148,26 @@ def _free_port() -> int:
 
 
 class Databases:
-    """Makes databases with the current schema, each a copy of one that was migrated once."""
+    """Makes databases with the current schema, each a copy of one that was migrated once.
+
+    One that a test has left is emptied for the next: that is quicker than another copy.
+    """
 
     def __init__(self, server: PostgresServer, migrate: Callable[[str], None]) -> None:
         self.server = server
         self._template = server.create()
+        self._free: list[str] = []
         migrate(server.url(self._template))
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """Yield the URL of a database that is deleted afterwards."""
-        name = self.server.create(self._template)
-        try:
-            yield self.server.url(name)
-        finally:
-            self.server.drop(name)
+        """Yield the URL of a database without rows."""
+        name = self._free.pop() if self._free else self.server.create(self._template)
+        yield self.server.url(name)
+        self._empty(name)
+        self._free.append(name)
+
+    def _empty(self, name: str) -> None:
+        tables = [sql.Identifier(table.name) for table in reversed(metadata.sorted_tables)]
+        deletes = [sql.SQL("DELETE FROM {}").format(table) for table in tables]
+        self.server.execute(sql.SQL("; ").join(deletes), name)

@@ -54,6 +54,7 @@ from imm_ray.model import DatasetId
 from imm_ray.settings import Settings
 from imm_ray.store import nonces, turn
 from imm_ray.store.database import Database, Tx
+from imm_ray.store.failure import DatabaseAway
 from imm_ray.store.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
@@ -283,8 +284,8 @@ class ImmService:
         try:
             with self._noting(verified.identity, verified.call.now):
                 # Not shielded: a write that nobody waits for and that has not begun never does.
-                return await asyncio.wrap_future(self._writer.submit(run))
-        except (SignatureNonceUsed, ThrottledUser):
+                return await asyncio.wrap_future(self._writer.submit(run, verified.place))
+        except (SignatureNonceUsed, ThrottledUser, DatabaseAway):
             raise
         except ImmError:
             await self._remember(verified)
@@ -299,11 +300,11 @@ class ImmService:
     def _noting(self, identity: Identity, now: datetime) -> Iterator[None]:
         """Record the nonce of a request that is throttled, or whose time is up, within the block.
 
-        Nobody waits for that: when the database is busy, the client has waited long enough.
+        Nobody waits for that: when the database is busy or away, the client has waited long enough.
         """
         try:
             yield
-        except (ThrottledUser, asyncio.CancelledError):
+        except (ThrottledUser, DatabaseAway, asyncio.CancelledError):
             if self._signed:
                 with suppress(ImmError):  # there is no place to wait in either
                     self._submit_nonce(identity, now)

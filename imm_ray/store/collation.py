@@ -1,7 +1,8 @@
-"""The order of texts: by their bytes, in every database.
+"""Texts in PostgreSQL as they are in SQLite: ordered by their bytes, and of any length.
 
 Pages go on behind the last id or name, and indexes give their order; a database made for a language
-would order them otherwise than SQLite does, and otherwise after an update of its libraries.
+would order them otherwise than SQLite does, and otherwise after an update of its libraries. How
+long a text may be is said where it comes in, not here.
 """
 
 from sqlalchemy import text
@@ -10,21 +11,22 @@ from imm_ray.store.database import Tx
 from imm_ray.store.tables import metadata
 
 _OTHERS = text(
-    "SELECT table_name, column_name, data_type, character_maximum_length AS length "
-    "FROM information_schema.columns "
-    "WHERE table_schema = current_schema() AND data_type IN ('character varying', 'text') "
-    "AND collation_name IS DISTINCT FROM 'C' ORDER BY table_name, ordinal_position"
+    "SELECT table_name, column_name FROM information_schema.columns "
+    "WHERE table_schema = current_schema() "
+    "AND (data_type = 'character varying' OR data_type = 'text') "
+    "AND (data_type != 'text' OR collation_name IS DISTINCT FROM 'C') "
+    "ORDER BY table_name, ordinal_position"
 )
 
 
 def order_by_bytes(tx: Tx) -> None:
-    """Give the columns of our tables that order of which it is not; no row is written anew."""
+    """Make such texts of the columns of our tables that are not; no row is written anew."""
     if tx.dialect.name != "postgresql":
         return
     quote = tx.dialect.identifier_preparer.quote
-    ours = set(metadata.tables)
+    changes: dict[str, list[str]] = {}
     for row in tx.execute(_OTHERS).all():
-        if row.table_name in ours:
-            kind = row.data_type if row.length is None else f"varchar({row.length})"
-            table, column = quote(row.table_name), quote(row.column_name)
-            tx.exec_driver_sql(f'ALTER TABLE {table} ALTER {column} TYPE {kind} COLLATE "C"')
+        column = f'ALTER {quote(row.column_name)} TYPE text COLLATE "C"'
+        changes.setdefault(row.table_name, []).append(column)
+    for table in metadata.tables.keys() & changes.keys():
+        tx.exec_driver_sql(f"ALTER TABLE {quote(table)} {', '.join(changes[table])}")

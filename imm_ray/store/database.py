@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from imm_ray.errors import ThrottledUser
 from imm_ray.store import postgres, sqlite
 from imm_ray.store.deadline import stopped_at
-from imm_ray.store.failure import DatabaseAway, InDoubt, TransactionLost
+from imm_ray.store.failure import DatabaseAway, InDoubt, TransactionLost, why_away
 
 __all__ = ["Database", "TransactionLost", "Tx", "require_open"]
 
@@ -27,6 +27,7 @@ Tx: TypeAlias = Connection
 _log = logging.getLogger(__name__)
 
 _WRITE = "imm_ray_write"
+_FIRST_PAUSE_S = 0.05
 _MOST_PAUSE_S = 1.0
 
 
@@ -46,7 +47,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, busy_timeout_s: float = 5.0, relaxed: bool = False) -> None:
-        self._dialect = _dialect_of(url)
+        self._dialect = dialect_of(url)
         self._patience_s = busy_timeout_s
         self._engine: Engine = self._dialect.open_engine(
             url, busy_timeout_s=busy_timeout_s, relaxed=relaxed
@@ -98,6 +99,10 @@ class Database:
         with self._transaction(write=True) as connection:
             yield connection
 
+    def meaning_of(self, error: Exception) -> Exception:
+        """Return what an error within a transaction means to whoever asked; often itself."""
+        return self._meant(error) if isinstance(error, DBAPIError) else error
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -122,12 +127,13 @@ class Database:
         """Return a connection with an open transaction; wait while the server is away."""
         try:
             return self._begun_now(write=write)
-        except DatabaseAway:
-            _log.warning("the database is away: waiting for %g s", self._patience_s, exc_info=True)
+        except DatabaseAway as error:
+            _log.warning("database away: patience_s=%g why=%s", self._patience_s, why_away(error))
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(DatabaseAway),
             stop=tenacity.stop_after_delay(self._patience_s),
-            wait=tenacity.wait_exponential_jitter(initial=0.05, max=_MOST_PAUSE_S, jitter=0.05),
+            wait=tenacity.wait_exponential(multiplier=_FIRST_PAUSE_S, max=_MOST_PAUSE_S)
+            + tenacity.wait_random(0, _FIRST_PAUSE_S),
             reraise=True,
         ):
             with attempt:
@@ -193,7 +199,7 @@ def require_open(tx: Tx) -> None:
 _DIALECTS = {"sqlite": sqlite, "postgresql": postgres}
 
 
-def _dialect_of(url: str) -> ModuleType:
+def dialect_of(url: str) -> ModuleType:
     """Return what speaks with the database of a URL.
 
     Raises

@@ -22,3 +22,10 @@ class Overtaken(ThrottledUser):
 
 class TransactionLost(Exception):
     """The database has rolled back a transaction by itself; nothing of it is stored."""
+
+
+def why_away(error: DatabaseAway) -> str:
+    """Return in one line what the driver says; it names hosts, and is not for clients."""
+    cause = error.__cause__
+    said = getattr(cause, "orig", cause) or error
+    return " ".join(str(said).split())

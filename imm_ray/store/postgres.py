@@ -16,7 +16,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from imm_ray.errors import ServiceUnavailable, ThrottledUser
+from imm_ray.errors import InvalidArgument, ServiceUnavailable, ThrottledUser
 from imm_ray.store.documents import from_json, to_json
 from imm_ray.store.failure import DatabaseAway, Overtaken
 
@@ -34,6 +34,7 @@ _LOCK_NOT_FREE = "55P03"
 _STOPPED = "57014"
 _AWAY = ("08", "57P", "25P03", "25006")  # 25006: it was made a standby, or is one
 _NO_ROOM = "53"
+_TOO_LONG = "54000"
 
 
 def open_engine(url: str, *, busy_timeout_s: float, relaxed: bool) -> Engine:
@@ -87,6 +88,8 @@ def failure_of(error: DBAPIError) -> Exception | None:
         return ThrottledUser("The database is busy; try again.")
     if state == _STOPPED:
         return TimeoutError("a statement was stopped: its time was up")
+    if state == _TOO_LONG:
+        return InvalidArgument("A URI, or the value of a label, is too long: 2600 bytes are not.")
     if state.startswith(_NO_ROOM):
         return ServiceUnavailable("The database has no room left for this; try again later.")
     return None
@@ -104,6 +107,7 @@ def _prepare(dbapi: Any, busy_timeout_s: float, relaxed: bool) -> None:
         "idle_in_transaction_session_timeout": f"'{IDLE_S}s'",
         "client_encoding": "'UTF8'",
         "timezone": "'UTC'",
+        "jit": "'off'",  # compiling costs more than any query of ours
         "synchronous_commit": commits,
     }
     calls = (f"set_config('{name}', {value}, false)" for name, value in settings.items())
