@@ -1,5 +1,6 @@
 """One run: a server, its clients, its faults, and the verdict."""
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -230,13 +231,17 @@ class _Run:
     def _inject(self, fault: Fault, field: Field) -> None:
         self._note_processes()
         self._open_window(fault.name)
-        fault.inject(field)
+        try:
+            fault.inject(field)
+        except (RuntimeError, psutil.Error, subprocess.TimeoutExpired) as error:
+            self._verdict.other.append(f"{fault.name}: {error}")
+        if not self._server.is_running():
+            self._verdict.other.append(f"the server ended after {fault.name}")
+            self._server.kill_all()
+            self._server.start()
         healed = time.monotonic()
         if not self._watch.wait_for_answers(healed, _RECOVERY_S):
             self._verdict.stuck.append(f"no answers {_RECOVERY_S:g} s after {fault.name}")
-        if not self._server.is_running():
-            self._verdict.other.append(f"the server ended after {fault.name}")
-            self._server.start()
 
     def _aftermath(self, clients: Sequence[Client]) -> None:
         """Wait until all is done, then compare the store with what was told."""
