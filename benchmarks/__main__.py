@@ -14,9 +14,12 @@ NAMES = {
 
 COMMANDS = {
     "calibrate": ("benchmarks.calibrate.command", "a model card's limits, from your pictures"),
+    "chaos": ("benchmarks.chaos.command", "faults under load: lost, doubled, stuck, unavailable"),
     "fuzz": ("benchmarks.fuzz", "mutated requests to every action: what is answered, and memory"),
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
     "conformance": ("benchmarks.conformance", "every action through every official client"),
+    "hostile": ("benchmarks.hostile", "hostile pictures on the whole way: verdict, CPU, memory"),
+    "soak": ("benchmarks.soak", "24 simulated hours: memory, handles, threads, rows, database"),
     "serving": ("benchmarks.serving.command", "requests a second, their times, and our share"),
 }
 """Measurements whose ``main(arguments)`` reads its own options: module and question."""

@@ -13,6 +13,9 @@ a request for a WebSocket                            403, empty
 ``/-/healthz`` and ``/-/routes``                     200, ``success``; the name of the app (Serve)
 a request while no replica serves, or whose replica  503 or 500, text/plain (Serve); a client may
 dies                                                 send it again
+a request to an HTTP proxy that has just started     404, text/plain, ``Path '/' not found. Ping``
+and does not know the app yet (a start, or the       ``...`` (Serve); nothing was done, a client may
+proxy itself had died)                               send it again
 the same behind the HAProxy ingress                  HAProxy's own 400, 408, 502, 503 and 504, HTML
 ===================================================  ==============================================
 

@@ -153,6 +153,11 @@ class DatasetEngine:
             constraints.load(self._database, self.dataset_id),
             loading.named_clusters(self._database, self.dataset_id),
         )
+        if deleted:  # what was loaded is without them: an owner before has died before it said so
+            self._transactions.commit(
+                lambda tx: work.mended(tx, self._lease, deleted[-1][1]),
+            )
+            self._forget_tombstones()
         reached("engine.loaded")
         self.mend()
 
@@ -179,10 +184,7 @@ class DatasetEngine:
         for collection in self._collections.values():
             collection.drop(gone)
         self._mended_seq = seq
-        self._transactions.commit(
-            lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
-            until_done=True,
-        )
+        self._forget_tombstones()
         reached("deletes.tombstones_forgotten")
 
     def pull(self, limit: int, in_hand: Sequence[PendingFile]) -> list[PendingFile]:
@@ -346,6 +348,13 @@ class DatasetEngine:
                 work.pending_of_dataset(tx, self.dataset_id) > 0
                 or len(work.deleted_since(tx, self.dataset_id, self._mended_seq)) > 0
             )
+
+    def _forget_tombstones(self) -> None:
+        """Delete the tombstones of deletes that every index of the owner knows."""
+        self._transactions.commit(
+            lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
+            until_done=True,
+        )
 
     def _fail(self, task: Task, message: str) -> None:
         _log.error("a run was stopped", dataset_id=self.dataset_id, task_id=task.task_id)

@@ -15,8 +15,8 @@ S12 page tokens, changed or of somebody else: unit/api/test_paging; security/tes
 S13 injection into filters: here; security/test_fuzz
 S14 requests forged through the server: here (a source is named by its bucket, never by a URL)
 S15 paths and links out of a bucket: unit/media/test_buckets; unit/media/test_remote
-S16 decompression bombs, bugs of decoders: unit/media/test_decoder; unit/media/test_hostile
-S17 EXIF and XMP: unit/media/test_decode; unit/media/test_hostile
+S16 decompression bombs, bugs of decoders: unit/media/test_decoder; hostile/test_corpus
+S17 EXIF and XMP: unit/media/test_decode; hostile/test_corpus
 S18 code in stored files: here; unit/embed/test_convert
 S19 foreign models: unit/embed/test_cards (files by their SHA-256 only)
 S20 Ray's own ports: ray/test_life (the token); a scan of all sockets is deployment's, another issue
