@@ -18,6 +18,7 @@ from rich.text import Text
 from imm_ray import __version__
 from imm_ray.cli.album import PHOTOS
 from imm_ray.cli.serve import serve
+from imm_ray.cli.tasks import tasks
 
 INTERNAL_ERROR = 1
 WRONG_USAGE = 2
@@ -33,6 +34,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="The models that come with the package.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.command("serve")(serve)
+app.command("tasks")(tasks)
 
 
 def _print_version(asked: bool) -> None:

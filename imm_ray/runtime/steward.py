@@ -1,5 +1,6 @@
 """The steward: delivers notifications, rings forgotten doorbells, throws away what is old."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +46,9 @@ class Steward:
         self._directory = Directory(self._database, settings, generation)
         messages = NotificationBuilder(settings.server.region)
         self._notices = Notices(task=messages.task, request=messages.index_request)
-        self._dispatcher = Dispatcher(self._database, settings.notifications, utc_now)
+        self._dispatcher = Dispatcher(
+            self._database, settings.notifications, utc_now, generation=generation
+        )
         purge = Purge(self._database, utc_now, retention_days=settings.tasks.retention_days)
         for name, chore, every_s in (
             ("deliver", self._deliver, _DELIVER_S),
@@ -59,8 +62,8 @@ class Steward:
             ).start()
 
     def _deliver(self) -> None:
-        while self._dispatcher.deliver_due():
-            pass
+        """Deliver notifications, and never come back."""
+        asyncio.run(self._dispatcher.run())
 
     def _ring(self) -> None:
         with self._database.read() as tx:
