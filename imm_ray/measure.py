@@ -29,9 +29,8 @@ class Measure:
 REQUEST_SECONDS = Measure(
     "imm_ray_request_seconds",
     "histogram",
-    "Seconds from a request to its answer; for writes, until they are durable. `code` is OK or the "
-    "error's",
-    ("action", "code"),
+    "Seconds from a request to its answer; for writes, until they are durable. `status` is HTTP's",
+    ("action", "status"),
     _QUICK_S,
 )
 BACKLOG = Measure(

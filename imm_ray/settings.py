@@ -41,6 +41,13 @@ class Server(_Section):
     behind_tls_proxy: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="of an embedded server: 127.0.0.1:PORT/metrics for Prometheus; 0 takes a free "
+        "one. In a cluster Prometheus asks the metrics port of each Ray node",
+    )
 
     @model_validator(mode="after")
     def _whole_pair(self) -> "Server":
