@@ -6,13 +6,14 @@ hour the service stops and starts again. What is measured is what is there at th
 """
 
 import argparse
+import asyncio
 import gc
 import json
 import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +37,7 @@ from imm_ray.runtime.purge import Purge
 from imm_ray.settings import Models, Settings, load_settings
 from imm_ray.store import tables
 from imm_ray.store.database import Database
+from imm_ray.store.nonce_memory import open_relaxed
 from imm_ray.testing import (
     ACCESS_KEY_ID,
     ACCESS_KEY_SECRET,
@@ -259,9 +261,11 @@ class Life:
     def _chores(self) -> None:
         """Do what the steward does in a cluster."""
         dispatcher = Dispatcher(self._database, self._settings.notifications, self._clock)
-        while dispatcher.deliver_due():
-            pass
-        Purge(self._database, self._clock, retention_days=_RETENTION_DAYS).run()
+        asyncio.run(dispatcher.deliver_due())
+        with closing(open_relaxed(self._database)) as relaxed:
+            Purge(
+                self._database, self._clock, relaxed=relaxed, retention_days=_RETENTION_DAYS
+            ).run()
         Path(self._settings.notifications.topics[_TOPIC].target).write_text("")
 
 

@@ -22,6 +22,7 @@ from imm_ray.share import EVERYBODY as EVERYBODY
 from imm_ray.share import NOT_ALLOWED as NOT_ALLOWED
 from imm_ray.share import Share as Share
 from imm_ray.share import forbidden
+from imm_ray.topic import Topic as Topic
 from imm_ray.user import DEFAULT_ACCOUNT as DEFAULT_ACCOUNT
 from imm_ray.user import Section as _Section
 from imm_ray.user import User as User
@@ -40,6 +41,13 @@ class Server(_Section):
     behind_tls_proxy: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="of an embedded server: 127.0.0.1:PORT/metrics for Prometheus; 0 takes a free "
+        "one. In a cluster Prometheus asks the metrics port of each Ray node",
+    )
 
     @model_validator(mode="after")
     def _whole_pair(self) -> "Server":
@@ -165,15 +173,15 @@ class Index(_Section):
 class Notifications(_Section):
     """Topics that a request may name, and how delivery is retried."""
 
-    topics: dict[str, Share] = Field(
+    topics: dict[str, Topic] = Field(
         default_factory=dict,
         description="topic name -> http(s) URL or path of a JSON-lines file, or that as `target` "
-        "and the `accounts` that may name the topic",
+        "with the `accounts` that may name the topic, its `format` and what signs it",
     )
 
     @field_validator("topics", mode="after")
     @classmethod
-    def _absolute_topics(cls, topics: dict[str, Share]) -> dict[str, Share]:
+    def _absolute_topics(cls, topics: dict[str, Topic]) -> dict[str, Topic]:
         """Make paths absolute: the sender runs in a folder of its own."""
         return {name: topic.absolute for name, topic in topics.items()}
 
@@ -181,10 +189,14 @@ class Notifications(_Section):
         """Return the names of the topics that ``account`` may use."""
         return frozenset(name for name, topic in self.topics.items() if topic.serves(account))
 
-    timeout_s: float = Field(5.0, gt=0)
-    max_attempts: int = Field(12, ge=1)
+    connect_timeout_s: float = Field(5.0, gt=0)
+    timeout_s: float = Field(10.0, gt=0, description="of a whole attempt, however it is spent")
     first_retry_s: float = Field(1.0, gt=0)
     max_retry_s: float = Field(600.0, gt=0)
+    give_up_after_s: float = Field(
+        86_400.0, gt=0, description="a message that fails when it is older is a dead letter"
+    )
+    at_once: int = Field(4, ge=1, description="messages on their way to one endpoint together")
 
 
 class Owners(_Section):

@@ -46,7 +46,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
 AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HEALTHY = Response(200, {"content-type": "application/json;charset=utf-8"}, b'{"Status":"ok"}')
+_JSON = {"content-type": "application/json;charset=utf-8", "cache-control": "no-store"}
+_HEALTHY = Response(200, _JSON, b'{"Status":"ok"}')
+_NOT_READY = Response(503, _JSON, b'{"Status":"unavailable"}')
 _DEFAULT_PORTS = (80, 443)
 _RECEIVE_S = 10.0
 
@@ -76,16 +78,22 @@ def accepted_hosts(server: Server, port: int) -> frozenset[str]:
     return frozenset(host.lower() for host in hosts)
 
 
-def build_asgi(service: ImmService, hosts: Collection[str]) -> AsgiApp:
+def build_asgi(
+    service: ImmService,
+    hosts: Collection[str],
+    ready: Callable[[], Awaitable[bool]] | None = None,
+) -> AsgiApp:
     """Return the ASGI application of ``service``.
 
-    ``POST /`` and ``GET /`` are the API, ``GET /healthz`` answers 200 to anybody; everything else
-    is an IMM error.
+    ``POST /`` and ``GET /`` are the API, ``GET /healthz`` answers 200 to anybody, ``GET /readyz``
+    200 or 503 (`api.readiness`); everything else is an IMM error.
 
     Parameters
     ----------
     hosts
         The accepted values of the Host header, in lower case (`accepted_hosts`).
+    ready
+        Says whether requests can be served; without it they always can.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +101,9 @@ def build_asgi(service: ImmService, hosts: Collection[str]) -> AsgiApp:
             await _live(receive, send)
         elif scope["type"] == "http":
             try:
-                response = await _respond(service, hosts, scope, receive)
+                response = await _health(scope, ready) or await _respond(
+                    service, hosts, scope, receive
+                )
             except _Gone:
                 return
             await _send(send, response, scope["method"])
@@ -103,11 +113,20 @@ def build_asgi(service: ImmService, hosts: Collection[str]) -> AsgiApp:
     return app
 
 
+async def _health(scope: Scope, ready: Callable[[], Awaitable[bool]] | None) -> Response | None:
+    """Return the answer to a probe, None for anything else."""
+    if scope["method"] not in ("GET", "HEAD"):
+        return None
+    if scope["path"] == "/healthz":
+        return _HEALTHY
+    if scope["path"] == "/readyz":
+        return _HEALTHY if ready is None or await ready() else _NOT_READY
+    return None
+
+
 async def _respond(
     service: ImmService, hosts: Collection[str], scope: Scope, receive: Receive
 ) -> Response:
-    if scope["path"] == "/healthz" and scope["method"] in ("GET", "HEAD"):
-        return _HEALTHY
     headers = tuple(
         (name.decode("latin-1").lower(), value.decode("latin-1").strip())
         for name, value in scope["headers"]

@@ -5,9 +5,9 @@ of a message follows from what it tells, so a repeated transaction makes the sam
 """
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -26,25 +26,36 @@ _EVENT_OF_TASK = {
     TaskType.FACES_SEARCHING: "imm:Task:FacesSearching",
     TaskType.FIGURE_CLUSTERS_MERGING: "imm:Task:FigureClustersMerging",
 }
+_CHINA = timezone(timedelta(hours=8))
+_OFFSET = "+08:00"
 _MESSAGE_IDS = uuid.UUID("7f3a3f0e-5d0f-5b57-9d4b-1f6f1c1c0a5e")
 
 
-class Topic(Wire):
-    """``MNS`` or ``RocketMQ``: both name a topic; RocketMQ's InstanceId has no meaning here."""
+class MnsTopic(Wire):
+    """``MNS``."""
 
+    topic_name: Annotated[str, Field(max_length=255)] = ""
+
+
+class RocketMqTopic(Wire):
+    """``RocketMQ``."""
+
+    instance_id: Annotated[str, Field(max_length=255)] = ""
     topic_name: Annotated[str, Field(max_length=255)] = ""
 
 
 class Notification(Wire):
     """``Notification``."""
 
-    mns: Annotated[Topic | None, Field(alias="MNS")] = None
-    rocket_mq: Annotated[Topic | None, Field(alias="RocketMQ")] = None
+    mns: Annotated[MnsTopic | None, Field(alias="MNS")] = None
+    rocket_mq: Annotated[RocketMqTopic | None, Field(alias="RocketMQ")] = None
     extended_message_uri: Annotated[str, Field(alias="ExtendedMessageURI")] = ""
 
 
 def accept_notification(notification: Notification | None, topics: Collection[str]) -> JsonObject:
     """Return the notification to store with the work; {} when nothing is to be told.
+
+    A topic of RocketMQ is the one that is configured as ``INSTANCE/TOPIC``, or else as ``TOPIC``.
 
     Raises
     ------
@@ -60,17 +71,26 @@ def accept_notification(notification: Notification | None, topics: Collection[st
             "this service writes no details of results to a file; leave it out",
         )
     accepted: dict[str, Any] = {}
-    for member, topic in (("MNS", notification.mns), ("RocketMQ", notification.rocket_mq)):
-        if topic is None or not topic.topic_name:
-            continue
-        if topic.topic_name not in topics:
-            raise InvalidArgument.of(
-                f"Notification.{member}.TopicName",
-                f"the topic {topic.topic_name!r} is not configured; add it to "
-                "notifications.topics in the settings of the server",
-            )
-        accepted[member] = {"TopicName": topic.topic_name}
+    if (mns := notification.mns) is not None and mns.topic_name:
+        accepted["MNS"] = {"TopicName": _configured("MNS", [mns.topic_name], topics)}
+    if (rocket := notification.rocket_mq) is not None and rocket.topic_name:
+        names = [rocket.topic_name]
+        if rocket.instance_id:
+            names.insert(0, f"{rocket.instance_id}/{rocket.topic_name}")
+        accepted["RocketMQ"] = {"TopicName": _configured("RocketMQ", names, topics)}
     return accepted
+
+
+def _configured(member: str, names: Sequence[str], topics: Collection[str]) -> str:
+    """Return the first of ``names`` that is a topic in the settings."""
+    for name in names:
+        if name in topics:
+            return name
+    raise InvalidArgument.of(
+        f"Notification.{member}.TopicName",
+        f"the topic {names[0]!r} is not configured; add it to notifications.topics in the "
+        "settings of the server",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +141,8 @@ class NotificationBuilder:
             "ProjectName": finished.project,
             "DatasetName": finished.dataset_name,
             "RequestId": request.request_id,
-            "StartTime": rfc3339(finished.started_at),
-            "EndTime": rfc3339(finished.ended_at),
+            "StartTime": china_time(finished.started_at),
+            "EndTime": china_time(finished.ended_at),
             "Success": True,
             "Message": "",
             "Files": [{"URI": uri, "Error": error} for uri, error in finished.files],
@@ -136,6 +156,7 @@ class NotificationBuilder:
             owner=f"{finished.account}:{finished.project}",
             time=finished.ended_at,
             content=content,
+            details={"Files": list(finished.said)},
         )
 
     def _messages(
@@ -147,6 +168,7 @@ class NotificationBuilder:
         owner: str,
         time: datetime,
         content: Mapping[str, Any],
+        details: JsonObject | None = None,
     ) -> list[Message]:
         topics = dict.fromkeys(target["TopicName"] for target in notification.values())
         body = write_json(
@@ -160,6 +182,23 @@ class NotificationBuilder:
             }
         )
         return [
-            Message(str(uuid.uuid5(_MESSAGE_IDS, f"{event_id}/{topic}")), topic, event_type, body)
+            Message(
+                str(uuid.uuid5(_MESSAGE_IDS, f"{event_id}/{topic}")),
+                topic,
+                event_type,
+                body,
+                details or {},
+            )
             for topic in topics
         ]
+
+
+def china_time(time: datetime) -> str:
+    """Return ``time`` as messages of indexing have it: China's, without trailing zeros.
+
+    >>> from datetime import UTC
+    >>> china_time(datetime(2026, 1, 2, 3, 4, 5, 60000, tzinfo=UTC))
+    '2026-01-02T11:04:05.06+08:00'
+    """
+    text = time.astimezone(_CHINA).isoformat(timespec="microseconds").removesuffix(_OFFSET)
+    return text.rstrip("0").rstrip(".") + _OFFSET

@@ -40,6 +40,7 @@ from imm_ray.api.rate import RateLimit
 from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
 from imm_ray.api.signature import verify
 from imm_ray.api.turns import Turns
+from imm_ray.api.watch import on, watched
 from imm_ray.crash_point import reached
 from imm_ray.errors import (
     ImmError,
@@ -51,6 +52,7 @@ from imm_ray.errors import (
     ThrottledUser,
     UnsupportedMethod,
 )
+from imm_ray.measure import UNMEASURED, Measures
 from imm_ray.model import DatasetId
 from imm_ray.settings import Settings
 from imm_ray.store import turn
@@ -135,6 +137,7 @@ class ImmService:
         ring: Callable[[DatasetId], None],
         ports: Ports | None = None,
         ask_s: float = _ASK_S,
+        measures: Measures = UNMEASURED,
     ) -> None:
         self._settings = settings
         self._signed = settings.auth.mode == "signature"
@@ -157,6 +160,7 @@ class ImmService:
             ports=ports,
         )
         self._ask_s = ask_s
+        self._measures = measures
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="imm-ray-api")
         self._verifiers = ThreadPoolExecutor(_VERIFYING_THREADS, thread_name_prefix="imm-ray-auth")
         self._turns = Turns(limits.queries_at_once, limits.queries_waiting)
@@ -164,6 +168,15 @@ class ImmService:
     async def handle(self, http: HttpRequest) -> Response:
         """Return the answer to ``http``; whatever happens it is IMM's JSON."""
         request_id = new_request_id()
+        return await watched(
+            http,
+            request_id,
+            lambda: self._handle(http, request_id),
+            known=ACTIONS.__contains__,
+            measures=self._measures,
+        )
+
+    async def _handle(self, http: HttpRequest, request_id: str) -> Response:
         try:
             async with asyncio.timeout(self._settings.limits.request_timeout_s):
                 body = await self._answer(http, request_id)
@@ -175,18 +188,12 @@ class ImmService:
             late = ServiceUnavailable(
                 "The request took too long; it may still take effect. Try again."
             )
-            logger.warning(
-                "request timed out: request_id=%s action=%s",
-                request_id,
-                http.header("x-acs-action"),
-            )
+            logger.warning("request timed out: request_id=%s action=%s", request_id, _named(http))
             return refuse(late, request_id=request_id, host=http.header("host"))
         except ImmError as error:
             return refuse(error, request_id=request_id, host=http.header("host"))
         except Exception:
-            logger.exception(
-                "request failed: request_id=%s action=%s", request_id, http.header("x-acs-action")
-            )
+            logger.exception("request failed: request_id=%s action=%s", request_id, _named(http))
             return refuse(ImmError(), request_id=request_id, host=http.header("host"))
 
     def close(self) -> None:
@@ -197,7 +204,7 @@ class ImmService:
 
     async def _answer(self, http: HttpRequest, request_id: str) -> Mapping[str, Any] | Raw:
         deadline = monotonic() + self._settings.limits.request_timeout_s
-        verified = await _on(self._verifiers, lambda: self._verify(http, request_id))
+        verified = await on(self._verifiers, lambda: self._verify(http, request_id))
         if verified.denied is not None:
             await self._remember(verified)
             raise verified.denied
@@ -323,7 +330,7 @@ class ImmService:
             self._nonces.use(tx, identity.access_key_id, identity.nonce, now)
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
-        return await _on(self._threads, run)
+        return await on(self._threads, run)
 
 
 def _run_read(database: Database, verified: _Verified, deadline: float) -> Written:
@@ -331,8 +338,10 @@ def _run_read(database: Database, verified: _Verified, deadline: float) -> Writt
         return verified.run(tx, verified.call)
 
 
-async def _on(threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, run)
+def _named(http: HttpRequest) -> str:
+    """Return the name of the request's action; "" for one that is none, whatever it may say."""
+    name = http.header("x-acs-action") or ""
+    return name if name in ACTIONS else ""
 
 
 def _find_action(request: RpcRequest) -> Action:

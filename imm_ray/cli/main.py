@@ -19,6 +19,7 @@ from imm_ray import __version__
 from imm_ray.cli.album import PHOTOS
 from imm_ray.cli.migrate import migrate
 from imm_ray.cli.serve import serve
+from imm_ray.cli.tasks import tasks
 
 INTERNAL_ERROR = 1
 WRONG_USAGE = 2
@@ -35,6 +36,7 @@ models_app = typer.Typer(help="The models that come with the package.", no_args_
 app.add_typer(models_app, name="models")
 app.command("serve")(serve)
 app.command("migrate")(migrate)
+app.command("tasks")(tasks)
 
 
 def _print_version(asked: bool) -> None:

@@ -149,4 +149,6 @@ def _run(settings: Settings, *, dashboard: bool) -> None:
 def _announce(server: "EmbeddedServer", settings: Settings) -> None:
     if server.made_credentials:
         typer.echo(f"access key in {settings.data / 'credentials.json'}", err=True)
+    if server.metrics_address:
+        typer.echo(f"metrics at {server.metrics_address}", err=True)
     typer.echo(f"imm-ray ready at {server.endpoint}")

@@ -11,7 +11,7 @@ from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.engine import DatasetEngine, Notices
 from imm_ray.dataset.places import GroupRule
-from imm_ray.dataset.ports import Clock
+from imm_ray.dataset.ports import UNMEASURED, Clock, Measures
 from imm_ray.dataset.representatives import Themselves
 from imm_ray.dataset.rules import read_rules
 from imm_ray.embed.cards import Calibration, ModelCard, card_of_model
@@ -26,7 +26,13 @@ from imm_ray.store.ownership import DatasetGone, Lease
 
 
 def open_engine(
-    database: Database, lease: Lease, settings: Settings, *, notices: Notices, clock: Clock
+    database: Database,
+    lease: Lease,
+    settings: Settings,
+    *,
+    notices: Notices,
+    clock: Clock,
+    measures: Measures = UNMEASURED,
 ) -> DatasetEngine:
     """Return the engine of the leased dataset; nothing is loaded yet.
 
@@ -59,6 +65,7 @@ def open_engine(
         clock=clock,
         rules_now=lambda tx: read_rules(tx, lease.dataset_id, settings),
         mismatch=mismatch(dataset, settings.models),
+        measures=measures,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from imm_ray.cluster.explanation import Explanation
 from imm_ray.cluster.founding import is_core, is_good
@@ -18,7 +19,8 @@ from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.face_search import FaceSearches
 from imm_ray.dataset.health import ImplausibleRun, usable
 from imm_ray.dataset.items import Item
-from imm_ray.dataset.ports import Clock
+from imm_ray.dataset.measured import EngineMeasures
+from imm_ray.dataset.ports import UNMEASURED, Clock, Measures
 from imm_ray.dataset.publisher import Publisher, ShortTransactions
 from imm_ray.dataset.rules import DatasetRules
 from imm_ray.dataset.runs import Runs
@@ -96,6 +98,7 @@ class DatasetEngine:
         clock: Clock,
         rules_now: Callable[[Tx], DatasetRules] | None = None,
         mismatch: str = "",
+        measures: Measures = UNMEASURED,
     ) -> None:
         self.dataset_id: DatasetId = lease.dataset_id
         self._database = database
@@ -106,10 +109,11 @@ class DatasetEngine:
         self._book = book
         collections[ClusterKind.FIGURE].watcher = book
         self._transactions = ShortTransactions(database)
+        self._measured = EngineMeasures(measures, clock)
         self._runs = Runs(
             database,
             lease,
-            Publisher(database, lease, notices=notices.task, clock=clock),
+            Publisher(database, lease, notices=notices.task, clock=clock, measured=self._measured),
             collections=collections,
             book=book,
             rules=rules,
@@ -220,6 +224,7 @@ class DatasetEngine:
                 accepted = results.commit(tx, self._lease, part, now, self._notices.request)
                 reached("results.written")
             reached("results.committed")
+            self._measured.committed(part)
             for change in accepted:
                 self._accept(change)
             reached("results.accepted")
@@ -253,7 +258,8 @@ class DatasetEngine:
         self.mend()
         reached("task.due")
         try:
-            self._runs.run_task(task)
+            with bound_contextvars(task_id=task.task_id):
+                self._runs.run_task(task)
         except ImplausibleRun as stop:
             self._fail(task, str(stop))
         self._first_pending.pop(task.task_id, None)

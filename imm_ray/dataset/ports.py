@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from imm_ray.cluster.newcomers import Newcomers
 from imm_ray.cluster.run import Run
+from imm_ray.measure import UNMEASURED as UNMEASURED
+from imm_ray.measure import Measures as Measures
 from imm_ray.model import Outcome, Source, Vectors
 
 Slots = NDArray[np.int64]

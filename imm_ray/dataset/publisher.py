@@ -11,8 +11,9 @@ import structlog
 
 from imm_ray.crash_point import reached
 from imm_ray.dataset.collection import Collection
+from imm_ray.dataset.measured import EngineMeasures
 from imm_ray.dataset.plan import Plan
-from imm_ray.dataset.ports import Clock
+from imm_ray.dataset.ports import UNMEASURED, Clock
 from imm_ray.model import (
     NO_TASK,
     ClusterEvent,
@@ -87,12 +88,19 @@ class Publisher:
     """
 
     def __init__(
-        self, database: Database, lease: Lease, *, notices: tasks.Notices, clock: Clock
+        self,
+        database: Database,
+        lease: Lease,
+        *,
+        notices: tasks.Notices,
+        clock: Clock,
+        measured: EngineMeasures | None = None,
     ) -> None:
         self._database = database
         self._lease = lease
         self._notices = notices
         self._clock = clock
+        self._measured = measured or EngineMeasures(UNMEASURED, clock)
         self._transactions = ShortTransactions(database)
         self._settled: set[ClusterKind] = set()
         """Kinds of which nothing is staged."""
@@ -128,6 +136,13 @@ class Publisher:
         reached("run.published")
         if cause.task is None:
             _log.info("run published", kind=str(kind), run=run, milliseconds=times, **plan.ledger)
+        self._measured.published(
+            kind,
+            plan.ledger,
+            cause.task,
+            seconds=time.perf_counter() - cause.begun,
+            covers_new=cause.watermark > 0,
+        )
         self._settled.add(kind)
         self._suspects[kind].update(ClusterId(e.founded) for e in cause.edits if e.founded)
         collection.settle(plan, loading.Progress(run=run, watermark=end.watermark))

@@ -1,9 +1,11 @@
 """Drives one engine until nothing is left to do. Plain asyncio: Ray only hosts it."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
@@ -11,8 +13,15 @@ import structlog
 
 from imm_ray.dataset.engine import DatasetEngine
 from imm_ray.dataset.face_search import sources_of
-from imm_ray.dataset.ports import Embedder, EmbedderDied, EmbedderUnavailable
+from imm_ray.dataset.ports import (
+    UNMEASURED,
+    Embedder,
+    EmbedderDied,
+    EmbedderUnavailable,
+    Measures,
+)
 from imm_ray.dataset.suspects import InTurn, embed_all
+from imm_ray.measure import EMBED_SECONDS, EMBEDDED
 from imm_ray.model import Explained, Found, Pair, Search, Task
 from imm_ray.store.results import PendingFile, Result
 
@@ -51,9 +60,11 @@ class DatasetService:
         *,
         retry_s: float = 0.5,
         consolidate_after_s: float = 30.0,
+        measures: Measures = UNMEASURED,
     ) -> None:
         self._engine = engine
         self._embedder = embedder
+        self._measures = measures
         self._retry_s = retry_s
         self._consolidate_after_s = consolidate_after_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="imm-ray-engine")
@@ -171,6 +182,7 @@ class DatasetService:
         """Embed a chunk and commit what comes back."""
         sources = [self._engine.source(file) for file in files]
         embedder = self._turns if self._is_searching else self._embedder
+        begun = time.monotonic()
         try:
             outcomes = await embedder.embed(sources)
         except EmbedderDied as error:
@@ -180,6 +192,8 @@ class DatasetService:
             _log.warning("embedder unavailable", why=str(error))
             await asyncio.sleep(self._retry_s)
         else:
+            self._measures.observe(EMBED_SECONDS, time.monotonic() - begun)
+            self._measures.count(EMBEDDED, len(outcomes))
             found = [Result(file, outcome) for file, outcome in zip(files, outcomes, strict=True)]
             await self._call(lambda: self._engine.commit(found))
 
@@ -198,7 +212,8 @@ class DatasetService:
     async def _in_thread(self, run: Callable[[], T]) -> T:
         if isinstance(self._failure, EngineClosed):  # its thread may be gone too
             raise EngineClosed
-        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+        context = copy_context()  # what the log knows of the dataset, its thread knows too
+        return await asyncio.get_running_loop().run_in_executor(self._thread, context.run, run)
 
     def _mended_search(self, wanted: Search) -> Found:
         """Search in one turn of the thread: nothing can close the index after the mending.

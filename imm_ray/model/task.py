@@ -68,3 +68,5 @@ class Message:
     topic: str
     event_type: str
     body: str
+    details: JsonObject = field(default_factory=dict)
+    """What only some shapes tell beside the text."""

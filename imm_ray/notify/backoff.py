@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from random import Random
 
 from imm_ray.settings import Notifications
 
@@ -13,15 +14,21 @@ class Retry:
     wait: timedelta | None
 
 
-def after_failure(attempts: int, settings: Notifications) -> Retry:
+def after_failure(
+    attempts: int, *, age: timedelta, settings: Notifications, chance: Random
+) -> Retry:
     """Return what follows the failed attempt number ``attempts`` (the first is 1).
 
-    The wait doubles from ``first_retry_s`` to ``max_retry_s``.
+    The wait is drawn from 0 to a limit that doubles from ``first_retry_s`` to ``max_retry_s``:
+    after an outage what waits comes back spread out, not together ("full jitter").
 
-    >>> after_failure(3, Notifications(first_retry_s=1)).wait
-    datetime.timedelta(seconds=4)
+    Parameters
+    ----------
+    age
+        Since the message was put into the outbox; from ``give_up_after_s`` on there is no retry.
     """
-    if attempts >= settings.max_attempts:
+    if age >= timedelta(seconds=settings.give_up_after_s):
         return Retry(None)
-    seconds = min(settings.max_retry_s, settings.first_retry_s * 2.0 ** (attempts - 1))
-    return Retry(timedelta(seconds=seconds))
+    doublings = min(attempts - 1, 60)  # beyond, no limit of a day or a year is reached later
+    longest = min(settings.max_retry_s, settings.first_retry_s * 2.0**doublings)
+    return Retry(timedelta(seconds=chance.uniform(0, longest)))

@@ -29,6 +29,9 @@ class OwnerActor:
 
         self._host = OwnerHost(name, settings, generation)
 
+    async def ping(self) -> None:
+        """Return: the process lives, and its event loop is free."""
+
     async def ring(self, dataset_id: DatasetId) -> None:
         """Look for work of a dataset."""
         self._host.ring(dataset_id)
@@ -61,6 +64,9 @@ class Embedder:
     async def thumbnail(self, wanted: Thumbnail) -> bytes | Refused:
         """Return a small JPEG that a client waits for."""
         return await self._replica.thumbnail(wanted)
+
+    async def ping(self) -> None:
+        """Return: the models are loaded, and the event loop is free."""
 
     def check_health(self) -> None:
         """Raise when the replica is to be replaced (Ray Serve asks every ten seconds)."""

@@ -54,6 +54,17 @@ class Directory:
             self._lookups, lambda: self._actor(self._host(dataset_id))
         )
 
+    async def ping(self) -> None:
+        """Return when every owner host has answered; one that is not there yet is made."""
+        loop = asyncio.get_running_loop()
+        try:
+            for host in self._hosts:
+                actor = await loop.run_in_executor(self._lookups, self._actor, host)
+                await actor.ping.remote()
+        except RayError:
+            self._actors.clear()
+            raise
+
     def forget(self) -> None:
         """Look actors up anew: one of them has died."""
         self._actors.clear()

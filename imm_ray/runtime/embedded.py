@@ -19,6 +19,8 @@ from imm_ray.api.keyring import KeyRing
 from imm_ray.runtime.data_folder import DataFolder
 from imm_ray.runtime.deployments import assemble, prepare
 from imm_ray.runtime.exposure import check_exposure
+from imm_ray.runtime.metrics_page import HOST as METRICS_HOST
+from imm_ray.runtime.metrics_page import MetricsPage, read_agents
 from imm_ray.runtime.names import APP, NAMESPACE
 from imm_ray.runtime.port import take_port
 from imm_ray.settings import Settings, User
@@ -63,6 +65,7 @@ class EmbeddedServer:
         self._on_ray_started = on_ray_started
         self.lost_ray = False
         """Ray was gone before it was told to stop; its remains in this process can not be used."""
+        self._metrics: MetricsPage | None = None
         self._folder = DataFolder(settings.data)
         try:
             self.made_credentials = settings.auth.mode == "signature" and not settings.auth.users
@@ -77,6 +80,11 @@ class EmbeddedServer:
         server = self._settings.server
         host = f"[{server.host}]" if ":" in server.host else server.host
         return f"{'https' if server.tls_cert else 'http'}://{host}:{server.port}"
+
+    @property
+    def metrics_address(self) -> str:
+        """Where Prometheus finds the metrics; "" when ``server.metrics_port`` is not set."""
+        return "" if self._metrics is None else self._metrics.address
 
     @property
     def access_key_id(self) -> str:
@@ -94,6 +102,8 @@ class EmbeddedServer:
             self._start_ray()
             self._on_ray_started()
             self._start_service(generation)
+            if (port := self._settings.server.metrics_port) is not None:
+                self._metrics = MetricsPage(port, read_agents)
         except BaseException:
             self._stop()
             raise
@@ -111,7 +121,10 @@ class EmbeddedServer:
         """Return the settings with the real port and at least one key."""
         server = settings.server
         port = take_port(server.host, server.port)
-        changed: dict[str, Any] = {"server": server.model_copy(update={"port": port})}
+        ports = {"port": port}
+        if server.metrics_port is not None:
+            ports["metrics_port"] = take_port(METRICS_HOST, server.metrics_port)
+        changed: dict[str, Any] = {"server": server.model_copy(update=ports)}
         if self.made_credentials:
             key_id, secret = self._folder.credentials()
             user = User(access_key_id=key_id, access_key_secret=SecretStr(secret))
@@ -160,6 +173,8 @@ class EmbeddedServer:
         A service manager may signal all processes at once. Ray's own shutdown then waits a minute
         for a GCS that has gone.
         """
+        if self._metrics is not None:
+            self._metrics.close()
         polite = threading.Thread(target=_leave_ray, name="imm-ray-stop", daemon=True)
         polite.start()
         deadline = time.monotonic() + _STOP_S

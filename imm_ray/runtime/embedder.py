@@ -9,10 +9,12 @@ from typing import TypeVar
 from imm_ray.dataset.analysis import PictureAnalyzer
 from imm_ray.dataset.thumbnails import Thumbnailer
 from imm_ray.embed.models import EmbeddedModels
+from imm_ray.measure import REFUSED, UNMEASURED, Measures
 from imm_ray.media.buckets import Buckets
 from imm_ray.media.decoder import Decoder
 from imm_ray.model import Outcome, Picture, Refused, Source, Thumbnail
 from imm_ray.runtime.logging import configure_logging
+from imm_ray.runtime.measures import RayMeasures
 from imm_ray.settings import Settings
 
 T = TypeVar("T")
@@ -34,7 +36,7 @@ class ReplicaStuck(Exception):
     """A call hangs: the replica is to be replaced."""
 
 
-def build_replica(settings: Settings) -> "Replica":
+def build_replica(settings: Settings, measures: Measures = UNMEASURED) -> "Replica":
     """Return a replica with the settings' buckets, limits and models."""
     buckets = Buckets(settings.buckets, settings.file_roots, settings.limits)
     decoder = Decoder(settings.limits)
@@ -44,7 +46,7 @@ def build_replica(settings: Settings) -> "Replica":
         EmbeddedModels(settings.models.face, settings.models.image),
         threads=settings.models.analysis_threads,
     )
-    return Replica(analyzer, Thumbnailer(buckets, decoder))
+    return Replica(analyzer, Thumbnailer(buckets, decoder), measures=measures)
 
 
 class Replica:
@@ -62,10 +64,12 @@ class Replica:
         thumbnailer: Thumbnailer,
         *,
         clock: Callable[[], float] = time.monotonic,
+        measures: Measures = UNMEASURED,
     ) -> None:
         self._analyzer = analyzer
         self._thumbnailer = thumbnailer
         self._clock = clock
+        self._measures = measures
         self._ends: dict[object, float] = {}
         """When each call that is under way counts as hanging."""
         self._asked = 0
@@ -75,16 +79,21 @@ class Replica:
     def of(cls, settings: Settings) -> "Replica":
         """Return a replica with the models of the settings."""
         configure_logging()
-        return build_replica(settings)
+        return build_replica(settings, RayMeasures())
 
     async def embed(self, sources: Sequence[Source]) -> list[Outcome]:
         """Return one outcome for each source."""
         call = object()
         self._ends[call] = self._clock() + LONGEST_CALL_S
         try:
-            return await asyncio.to_thread(self._analyzer.analyze_many, sources)
+            outcomes = await asyncio.to_thread(self._analyzer.analyze_many, sources)
         finally:
             del self._ends[call]
+        for outcome in outcomes:
+            if isinstance(outcome, Refused):
+                transient = "yes" if outcome.transient else "no"
+                self._measures.count(REFUSED, transient=transient)
+        return outcomes
 
     async def look(self, picture: Picture) -> Outcome:
         """Return what is in a picture that a client waits for."""

@@ -10,9 +10,11 @@ from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.logging import configure_logging
+from imm_ray.runtime.measures import RayMeasures
 from imm_ray.runtime.one_host import require_shared_store
 from imm_ray.runtime.owners_port import OwnerActors
 from imm_ray.runtime.pictures_port import ServePictures
+from imm_ray.runtime.ready import open_readiness
 from imm_ray.runtime.steward import start_steward
 from imm_ray.settings import Settings
 from imm_ray.store import constants
@@ -48,10 +50,12 @@ class Ingress:
                 owners=OwnerActors(directory),
                 thumbnails=open_thumbnails(settings),
             ),
+            measures=RayMeasures(),
         )
         start_steward(settings, generation)
+        self._readiness = open_readiness(database, directory)
         self._hosts = accepted_hosts(settings.server, settings.server.port)
 
     def __serve_build_asgi_app__(self) -> AsgiApp:
         """Return the ASGI application (Ray Serve asks for it after the constructor)."""
-        return build_asgi(self._service, self._hosts)
+        return build_asgi(self._service, self._hosts, self._readiness.is_ready)

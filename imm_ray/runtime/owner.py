@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.cluster.warmup import compile_kernels
@@ -13,10 +14,12 @@ from imm_ray.dataset.assembly import open_engine
 from imm_ray.dataset.engine import DatasetEngine, Notices
 from imm_ray.dataset.reception import Reception
 from imm_ray.dataset.service import DatasetService
+from imm_ray.measure import ENGINE_FAILURES, ENGINES, OWNER_RESTARTS, TAKEN
 from imm_ray.model import DatasetId, Explained, Found, Pair, Search
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.embedder_port import ServeEmbedder
 from imm_ray.runtime.logging import configure_logging
+from imm_ray.runtime.measures import RayMeasures, was_restarted
 from imm_ray.settings import Settings
 from imm_ray.store import ownership
 from imm_ray.store.database import Database
@@ -50,6 +53,9 @@ class OwnerHost:
         self._database = Database(settings.store_url, busy_timeout_s=_PATIENCE_S)
         messages = NotificationBuilder(settings.server.region)
         self._notices = Notices(task=messages.task, request=messages.index_request)
+        self._measures = RayMeasures()
+        if was_restarted():
+            self._measures.count(OWNER_RESTARTS, host=name)
         self._embedder = ServeEmbedder()
         self._services: dict[DatasetId, DatasetService] = {}
         self._running: dict[DatasetId, asyncio.Task[None]] = {}
@@ -85,6 +91,7 @@ class OwnerHost:
 
     async def _keep(self, dataset_id: DatasetId) -> None:
         """Serve a dataset until it rests for long or is gone."""
+        bind_contextvars(dataset_id=dataset_id)  # this asyncio task is the dataset's alone
         backoff_s = 1.0
         try:
             while True:
@@ -101,6 +108,7 @@ class OwnerHost:
                     _log.warning("database away", dataset_id=dataset_id, why=why)
                     await asyncio.sleep(_AWAY_S)
                 except Exception:  # noqa: BLE001 - the store has all that counts; start over from it
+                    self._measures.count(ENGINE_FAILURES)
                     _log.exception("engine failed", dataset_id=dataset_id, pause_s=backoff_s)
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
@@ -116,8 +124,10 @@ class OwnerHost:
             engine,
             self._embedder,
             consolidate_after_s=self._settings.clustering.consolidate_idle_s,
+            measures=self._measures,
         )
         self._services[dataset_id] = service
+        self._measures.set(ENGINES, len(self._services), host=self._name)
         self._rung_meanwhile.discard(dataset_id)
         loop = asyncio.get_running_loop()
         self._leases.add(lease, lambda: loop.call_soon_threadsafe(service.ring))
@@ -127,6 +137,7 @@ class OwnerHost:
                 await service.run(idle_s=self._settings.owners.idle_s)
             finally:
                 del self._services[dataset_id]  # a bell from now on starts a new service
+                self._measures.set(ENGINES, len(self._services), host=self._name)
             await asyncio.to_thread(self._release, lease)
         finally:
             self._leases.remove(lease)
@@ -135,8 +146,14 @@ class OwnerHost:
     def _take(self, dataset_id: DatasetId) -> tuple[Lease, DatasetEngine]:
         with self._database.write() as tx:
             lease = ownership.take(tx, dataset_id, self._name, self._generation)
+        self._measures.count(TAKEN)
         engine = open_engine(
-            self._database, lease, self._settings, notices=self._notices, clock=utc_now
+            self._database,
+            lease,
+            self._settings,
+            notices=self._notices,
+            clock=utc_now,
+            measures=self._measures,
         )
         _log.info("dataset taken", dataset_id=dataset_id, epoch=lease.epoch, host=self._name)
         return lease, engine

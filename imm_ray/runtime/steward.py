@@ -1,5 +1,6 @@
 """The steward: delivers notifications, rings forgotten doorbells, throws away what is old."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +17,10 @@ from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.dispatcher import Dispatcher
 from imm_ray.runtime.logging import configure_logging
+from imm_ray.runtime.measures import RayMeasures
 from imm_ray.runtime.names import NAMESPACE, STEWARD
 from imm_ray.runtime.purge import Purge
+from imm_ray.runtime.store_measures import measure_store
 from imm_ray.settings import Settings
 from imm_ray.store import work
 from imm_ray.store.database import Database
@@ -29,6 +32,7 @@ _RING_S = 5.0
 _PURGE_S = 60.0
 _ERASE_S = 2.0
 _SWEEP_S = 60.0
+_MEASURE_S = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +51,14 @@ class Steward:
         self._directory = Directory(self._database, settings, generation)
         messages = NotificationBuilder(settings.server.region)
         self._notices = Notices(task=messages.task, request=messages.index_request)
-        self._dispatcher = Dispatcher(self._database, settings.notifications, utc_now)
+        self._measures = RayMeasures()
+        self._dispatcher = Dispatcher(
+            self._database,
+            settings.notifications,
+            utc_now,
+            generation=generation,
+            measures=self._measures,
+        )
         purge = Purge(
             self._database,
             utc_now,
@@ -60,14 +71,15 @@ class Steward:
             ("purge", purge.run, _PURGE_S),
             ("erase", self._erase, _ERASE_S),
             ("sweep", self._sweep, _SWEEP_S),
+            ("measure", self._measure, _MEASURE_S),
         ):
             threading.Thread(
                 target=_repeat, args=(name, chore, every_s), name=f"imm-ray-{name}", daemon=True
             ).start()
 
     def _deliver(self) -> None:
-        while self._dispatcher.deliver_due():
-            pass
+        """Deliver notifications, and never come back."""
+        asyncio.run(self._dispatcher.run())
 
     def _ring(self) -> None:
         with self._database.read() as tx:
@@ -80,6 +92,9 @@ class Steward:
         purge_datasets(
             self._database, notices=self._notices, clock=utc_now, thumbnails=self._thumbnails
         )
+
+    def _measure(self) -> None:
+        measure_store(self._database, self._measures, utc_now)
 
     def _sweep(self) -> None:
         """Throw away thumbnails that a crash or a race has left."""

@@ -26,7 +26,11 @@ class IndexRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRequest:
-    """An index request with no file left; ``files`` are (URI, error or '') in its order."""
+    """An index request with no file left.
+
+    ``files`` are (URI, error or '') in its order; ``said`` is what clients say of each: CustomId
+    and CustomLabels, empty for a file that is deleted.
+    """
 
     dataset_id: DatasetId
     account: str
@@ -36,6 +40,7 @@ class FinishedRequest:
     started_at: datetime
     ended_at: datetime
     files: tuple[tuple[str, str], ...]
+    said: tuple[JsonObject, ...] = ()
 
 
 Notices: TypeAlias = Callable[[FinishedRequest], Sequence[Message]]
@@ -129,9 +134,14 @@ def give_up(
 def _finished(tx: Tx, event_id: str, now: datetime) -> FinishedRequest:
     q, r = tables.index_request, tables.index_request_file
     row = tx.execute(select(q).where(q.c.event_id == event_id)).one()
-    files = tx.execute(
-        select(r.c.uri, r.c.error).where(r.c.event_id == event_id).order_by(r.c.position)
+    f = tables.file.c
+    query = (
+        select(r.c.uri, r.c.error, f.attributes)
+        .join_from(r, tables.file, f.file_id == r.c.file_id, isouter=True)
+        .where(r.c.event_id == event_id)
+        .order_by(r.c.position)
     )
+    files = tx.execute(query).all()
     return FinishedRequest(
         dataset_id=DatasetId(row.dataset_id),
         account=row.account,
@@ -147,4 +157,12 @@ def _finished(tx: Tx, event_id: str, now: datetime) -> FinishedRequest:
         started_at=row.started_at,
         ended_at=now,
         files=tuple((file.uri, file.error) for file in files),
+        said=tuple(_said(file.attributes or {}) for file in files),
     )
+
+
+def _said(attributes: JsonObject) -> JsonObject:
+    return {
+        "CustomId": attributes.get("CustomId", ""),
+        "CustomLabels": attributes.get("CustomLabels", {}),
+    }

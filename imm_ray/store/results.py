@@ -45,6 +45,8 @@ class PendingFile:
     attempts: int
     known: SourceStat | None
     """The version whose results are stored; None if there are none."""
+    asked_at: datetime | None = None
+    """When a client has asked for it last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +331,7 @@ def _pending(row: RowMapping) -> PendingFile:
         media_type=row["attributes"].get("MediaType", ""),
         attempts=row["attempts"],
         known=known,
+        asked_at=row["updated_at"],
     )
 
 

@@ -20,6 +20,7 @@ from imm_ray.testing.local import (
     LocalOwners,
     LocalPictures,
 )
+from imm_ray.testing.measures import RecordedMeasures
 
 __all__ = [
     "ACCESS_KEY_ID",
@@ -29,6 +30,7 @@ __all__ = [
     "LocalOwners",
     "LocalPictures",
     "ManualClock",
+    "RecordedMeasures",
     "face",
     "near",
     "picture",

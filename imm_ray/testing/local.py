@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from imm_ray.dataset.reception import Reception
 from imm_ray.dataset.service import DatasetService
 from imm_ray.dataset.thumbnails import Thumbnailer
 from imm_ray.errors import ResourceNotFound
+from imm_ray.measure import UNMEASURED, Measures
 from imm_ray.media.buckets import Buckets
 from imm_ray.media.decoder import Decoder
 from imm_ray.media.thumbnails import open_thumbnails
@@ -121,6 +123,8 @@ class LocalImm:
         What tells the time.
     pictures
         What looks into pictures for those who wait; defaults to `LocalPictures`.
+    measures
+        What takes the metrics; `RecordedMeasures` keeps them.
 
     Examples
     --------
@@ -135,11 +139,13 @@ class LocalImm:
         settings: Settings | None = None,
         clock: Callable[[], datetime] = wall_clock,
         pictures: Pictures | None = None,
+        measures: Measures = UNMEASURED,
     ) -> None:
         key = {"access_key_id": ACCESS_KEY_ID, "access_key_secret": ACCESS_KEY_SECRET, "v1": True}
         self.settings = settings or load_settings(None, data=data, auth={"users": [key]})
         self.clock = clock
         self.port = 0
+        self._measures = measures
         self._embedder = embedder
         self._loop = asyncio.new_event_loop()
         self._services: dict[DatasetId, DatasetService] = {}
@@ -177,6 +183,7 @@ class LocalImm:
                 owners=LocalOwners(self._reception),
                 thumbnails=open_thumbnails(self.settings),
             ),
+            measures=self._measures,
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="imm-ray-local")
         self._thread.start()
@@ -221,6 +228,7 @@ class LocalImm:
             port=0,
             log_config=None,
             lifespan="off",
+            access_log=False,  # its lines hold what clients say
         )
         self._server = uvicorn.Server(config)
         self._serving = asyncio.create_task(self._server.serve())
@@ -242,7 +250,8 @@ class LocalImm:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     def _ring_from_anywhere(self, dataset_id: DatasetId) -> None:
-        self._loop.call_soon_threadsafe(self._ring, dataset_id)
+        # A context of its own: the owner's work is not the request's, in the log as elsewhere.
+        self._loop.call_soon_threadsafe(self._ring, dataset_id, context=Context())
 
     def _ring(self, dataset_id: DatasetId) -> None:
         if (service := self._services.get(dataset_id)) is not None:
@@ -268,9 +277,15 @@ class LocalImm:
         with self.database.write() as tx:
             lease = ownership.take(tx, dataset_id, "local", self._generation)
         engine = open_engine(
-            self.database, lease, self.settings, notices=self._notices(), clock=self.clock
+            self.database,
+            lease,
+            self.settings,
+            notices=self._notices(),
+            clock=self.clock,
+            measures=self._measures,
         )
-        service = self._services[dataset_id] = DatasetService(engine, self._embedder)
+        service = DatasetService(engine, self._embedder, measures=self._measures)
+        self._services[dataset_id] = service
         self._reception.arrived(dataset_id)  # who waits goes on after `run` has begun
         try:
             await service.run(idle_s=self.settings.owners.idle_s)

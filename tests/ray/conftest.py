@@ -21,6 +21,7 @@ def server(
 ) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("server")
     settings = {
+        "server": {"metrics_port": 0},
         "clustering": {"min_entity_count": 2},
         "notifications": {
             "topics": {"file": str(folder / "told.jsonl"), "web": inbox.url},

@@ -40,6 +40,7 @@ from imm_ray.store.tables.schema import (
     metadata,
 )
 from imm_ray.store.tables.work import (
+    duty,
     index_request,
     index_request_file,
     meta,
@@ -57,6 +58,7 @@ __all__ = [
     "cluster_event",
     "cluster_state",
     "dataset",
+    "duty",
     "edit",
     "figure",
     "figure_constraint",

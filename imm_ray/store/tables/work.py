@@ -91,12 +91,23 @@ outbox = Table(
     text("topic", default=None),
     text("event_type", default=None),
     text("body", default=None),
+    Column("details", JSON, nullable=False, server_default="{}"),
     count("attempts"),
     Column("dead", Boolean, nullable=False, server_default="0"),
     text("last_error"),
     time("created_at"),
     time("next_attempt_at"),
-    Index(None, "dead", "next_attempt_at"),
+    Index(None, "topic", "dead", "next_attempt_at"),
+    Index(None, "dead", "created_at"),
+)
+
+duty = Table(
+    "duty",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    count("generation"),
+    count("beat"),
 )
 
 nonce = Table(

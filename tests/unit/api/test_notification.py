@@ -32,6 +32,14 @@ def test_configured_topics_are_accepted() -> None:
     assert accept(both) == {"MNS": {"TopicName": "t1"}, "RocketMQ": {"TopicName": "t2"}}
 
 
+def test_a_topic_of_an_instance_is_found_before_one_of_its_name_alone() -> None:
+    topics = {"t", "i/t"}
+    for instance, found in (("i", "i/t"), ("j", "t"), ("", "t")):
+        rocket = {"RocketMQ": {"InstanceId": instance, "TopicName": "t"}}
+        accepted = accept_notification(Notification.model_validate(rocket), topics)
+        assert accepted == {"RocketMQ": {"TopicName": found}}
+
+
 @pytest.mark.parametrize(
     "empty",
     [{}, {"MNS": {}}, {"MNS": {"TopicName": ""}}, {"ExtendedMessageURI": ""}, {"RocketMQ": None}],
