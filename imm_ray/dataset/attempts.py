@@ -1,18 +1,25 @@
 """Tasks whose run fails again and again: tried for a while, then failed."""
 
+from collections.abc import Callable
+
 import structlog
 
 from imm_ray.crash_point import reached
+from imm_ray.dataset.health import ImplausibleRun
 from imm_ray.dataset.ports import Clock
 from imm_ray.model import Task
 from imm_ray.store import tasks, trouble
 from imm_ray.store.database import Database
-from imm_ray.store.ownership import Lease, check
+from imm_ray.store.ownership import Fenced, Lease, check
 from imm_ray.store.trouble import Patience
 
 PATIENCE = Patience(attempts=5, seconds=120.0)
 
 _log = structlog.get_logger(__name__)
+
+
+class RunFailed(Exception):
+    """The run of a task has failed: that counts against the task, and not against its dataset."""
 
 
 class TaskAttempts:
@@ -37,7 +44,24 @@ class TaskAttempts:
         self._notices = notices
         self._clock = clock
 
-    def begin(self, task: Task) -> bool:
+    def run(self, task: Task, run: Callable[[], None]) -> None:
+        """Run a task, unless it has failed too often: then it is failed instead.
+
+        Raises
+        ------
+        RunFailed
+            The memory of the engine may not be what is stored any more.
+        """
+        if not self._begin(task):
+            return
+        try:
+            run()
+        except (Fenced, ImplausibleRun):
+            raise
+        except Exception as error:
+            raise RunFailed(f"the run of task {task.task_id} failed") from error
+
+    def _begin(self, task: Task) -> bool:
         """Return whether a task may run now; one that has failed too often has ended instead."""
         now = self._clock()
         since = task.attempted_at or now

@@ -7,6 +7,7 @@ loads what was committed.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -245,8 +246,7 @@ class DatasetEngine:
         self._runs.apply_edits()
         self.mend()
         try:
-            if self._attempts.begin(task):
-                self._runs.run_task(task)
+            self._attempts.run(task, partial(self._runs.run_task, task))
         except ImplausibleRun as stop:
             self._fail(task, str(stop))
         self._first_pending.pop(task.task_id, None)
@@ -289,8 +289,7 @@ class DatasetEngine:
         """End a search with what its sources are like; ``outcomes`` are theirs, in order."""
         self._runs.apply_edits()
         self.mend()
-        if self._attempts.begin(task):
-            self._face_searches.finish(task, outcomes)
+        self._attempts.run(task, partial(self._face_searches.finish, task, outcomes))
         self._first_pending.pop(task.task_id, None)
 
     def search(self, wanted: Search) -> Found:

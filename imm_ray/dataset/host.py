@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import structlog
 
+from imm_ray.dataset.attempts import RunFailed
 from imm_ray.dataset.lanes import Lanes
 from imm_ray.dataset.leases import Leases
 from imm_ray.dataset.opening import Elsewhere, Opening
@@ -212,7 +213,10 @@ class EngineHost:
         self._leases.add(lease, resident)
         try:
             return await self._work(lease, resident)
-        except (Fenced, asyncio.CancelledError):
+        except Fenced:
+            raise
+        except RunFailed:
+            await asyncio.to_thread(self._opening.excuse, lease)
             raise
         except Exception as error:
             if await asyncio.to_thread(self._opening.failed, lease, error):

@@ -94,13 +94,16 @@ class Opening:
         """Forget that a dataset has failed: it is well."""
         with self._database.read() as tx:
             found = trouble.of_dataset(tx, lease.dataset_id)
-        if found is None or found.attempts <= 1:
-            return  # leaving says the same
+        if found is not None and found.attempts > 1:  # else leaving says the same
+            self.excuse(lease)
+            _log.info("dataset well again", dataset_id=lease.dataset_id)
+
+    def excuse(self, lease: Lease) -> None:
+        """Do not count the attempt of a lease, nor any before it."""
         with self._database.write() as tx:
             trouble.settled(tx, lease)
             reached("owner.settling_written")
         reached("owner.settled")
-        _log.info("dataset well again", dataset_id=lease.dataset_id)
 
     def failed(self, lease: Lease, error: Exception) -> bool:
         """Record a failure; return whether the running tasks were given up, being too many."""

@@ -14,22 +14,37 @@ class Purge:
     """Deletes nonces that no request can repeat and tasks that have expired.
 
     A task that still runs stays until it has ended, however old it is.
+
+    Parameters
+    ----------
+    clock
+        Returns the time; one that jumps forward throws away too early (see `SteadyClock`).
+    uptime
+        Returns for how long this process has watched the clock. No nonce is thrown away before it
+        is as long as nonces are kept: the clock may have been put forward when the process began,
+        and what is thrown away then could be sent again when it is put right.
     """
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime], *, retention_days: float
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        *,
+        retention_days: float,
+        uptime: Callable[[], timedelta] = lambda: nonces.KEPT,
     ) -> None:
         self._database = database
         self._clock = clock
         self._retention = timedelta(days=retention_days)
+        self._uptime = uptime
 
     def run(self) -> None:
         """Delete all that is old by now."""
         now = self._clock()
-        for purge in (
-            lambda tx: nonces.purge(tx, now, limit=_AT_ONCE),
-            lambda tx: tasks.purge(tx, now - self._retention, limit=_AT_ONCE),
-        ):
+        purges = [lambda tx: tasks.purge(tx, now - self._retention, limit=_AT_ONCE)]
+        if self._uptime() >= nonces.KEPT:
+            purges.append(lambda tx: nonces.purge(tx, now, limit=_AT_ONCE))
+        for purge in purges:
             while self._purged(purge):
                 pass
 

@@ -19,6 +19,7 @@ from imm_ray.runtime.handover import RayActors
 from imm_ray.runtime.logging import configure_logging
 from imm_ray.runtime.names import NAMESPACE, steward
 from imm_ray.runtime.purge import Purge
+from imm_ray.runtime.steady_clock import SteadyClock
 from imm_ray.runtime.watch import Watch
 from imm_ray.settings import Settings
 from imm_ray.store import work
@@ -51,7 +52,13 @@ class Steward:
         messages = NotificationBuilder(settings.server.region)
         self._notices = Notices(task=messages.task, request=messages.index_request)
         self._dispatcher = Dispatcher(self._database, settings.notifications, utc_now)
-        purge = Purge(self._database, utc_now, retention_days=settings.tasks.retention_days)
+        steady = SteadyClock(utc_now)
+        purge = Purge(
+            self._database,
+            steady,
+            retention_days=settings.tasks.retention_days,
+            uptime=lambda: steady.uptime,
+        )
         watch = Watch(
             RayActors(settings.owners.drain_s + _DRAINING_S),
             hosts=settings.owners.hosts,

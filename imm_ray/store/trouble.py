@@ -20,6 +20,8 @@ GIVEN_UP = "InternalError"
 
 _FIRST_RETRY_S = 1.0
 MOST_RETRY_S = 30.0
+_USUAL_ATTEMPTS = 2
+"""One is under way while a dataset is served, and one more may have ended with a process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +89,10 @@ def of_dataset(tx: Tx, dataset_id: DatasetId) -> Trouble | None:
 
 def failure_of(tx: Tx, dataset_id: DatasetId) -> str:
     """Return how the attempts at a dataset fail, for its clients; '' when they do not."""
-    o = tables.ownership.c
-    query = select(o.failure).where(o.dataset_id == dataset_id)
-    return str(tx.scalar(query) or "")
+    found = of_dataset(tx, dataset_id)
+    if found is None or not (found.failure or found.attempts > _USUAL_ATTEMPTS):
+        return ""
+    return found.text
 
 
 def settled(tx: Tx, lease: Lease) -> None:
