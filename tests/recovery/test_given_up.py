@@ -141,7 +141,7 @@ def test_a_run_that_has_failed_lets_the_next_task_go_first(world: World) -> None
     def next_task() -> TaskId | None:
         with world.database.read() as tx:
             found = oldest_run(tx, dataset_id, world.clock())
-        return found and found.task_id
+        return found.task_id if found is not None else None
 
     def attempt() -> None:
         with world.database.write() as tx:

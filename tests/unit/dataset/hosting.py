@@ -68,6 +68,14 @@ class World:
     """A database with datasets of a project, what clients do to them, and hosts."""
 
     def __init__(self, folder: Path, **owners: Any) -> None:
+        self.attach(folder, **owners)
+        migrate.upgrade(self.database)
+        now = self.clock()
+        with self.database.write() as tx:
+            projects.create(tx, Project(account="a", name="p", created_at=now, updated_at=now))
+
+    def attach(self, folder: Path, **owners: Any) -> None:
+        """Use what another process has made."""
         self.settings = load_settings(
             None,
             data=folder,
@@ -78,13 +86,9 @@ class World:
         self.clock = ManualClock()
         self.embedder = GatedEmbedder()
         self.database = FragileDatabase(self.settings.store_url)
-        migrate.upgrade(self.database)
         self.spoil: Callable[[DatasetEngine], None] = lambda engine: None
         self.fenced: list[Fenced] = []
         self.failures: list[Exception] = []
-        now = self.clock()
-        with self.database.write() as tx:
-            projects.create(tx, Project(account="a", name="p", created_at=now, updated_at=now))
 
     def make(self) -> DatasetId:
         """Make a dataset."""

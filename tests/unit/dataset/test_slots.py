@@ -35,25 +35,26 @@ def test_everybody_is_let_in_once_and_never_too_many(
     inside: dict[str, int] = {}
     order: list[str] = []
 
-    async def visit(slots: Slots, name: str, visitor: Visitor, *, is_last: bool) -> None:
+    async def visit(slots: Slots, name: str, visitor: Visitor, all_in: asyncio.Event) -> None:
         async with slots.seat(DatasetId(name), visitor.size_bytes):
             inside[name] = visitor.size_bytes
             order.append(name)
             assert len(inside) <= MOST
             assert len(inside) == 1 or sum(inside.values()) <= MOST_BYTES
-            assert slots.used_bytes == sum(inside.values())
             slots.sit(DatasetId(name), visitor)
-            if not is_last:
-                await asyncio.wait([asyncio.create_task(visitor.asked.wait())], timeout=0.02)
+            if len(order) == len(visitors):
+                all_in.set()
+            waits = [asyncio.create_task(event.wait()) for event in (visitor.asked, all_in)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             del inside[name]
 
     async def story() -> None:
-        slots = Slots(MOST, MOST_BYTES, 0.001)
+        slots = Slots(MOST, MOST_BYTES, 0.0001)
         people = [Visitor(size, is_resting=rests) for size, rests in visitors]
+        all_in = asyncio.Event()
         async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             for number, person in enumerate(people):
-                is_last = person is people[-1]
-                group.create_task(visit(slots, str(number), person, is_last=is_last))
+                group.create_task(visit(slots, str(number), person, all_in))
         assert (slots.active, slots.waiting, slots.used_bytes) == (0, 0, 0)
 
     asyncio.run(story())
