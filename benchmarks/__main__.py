@@ -16,6 +16,7 @@ COMMANDS = {
     "calibrate": ("benchmarks.calibrate.command", "a model card's limits, from your pictures"),
     "fuzz": ("benchmarks.fuzz", "mutated requests to every action: what is answered, and memory"),
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
+    "many": ("benchmarks.many", "10,000 datasets, 500 of them touched: time, memory, turns"),
     "conformance": ("benchmarks.conformance", "every action through every official client"),
     "serving": ("benchmarks.serving.command", "requests a second, their times, and our share"),
 }

@@ -157,7 +157,7 @@ class LocalImm:
         with self.database.write() as tx:
             self._generation = constants.next_generation(tx)
             secret = constants.secret(tx)
-        self._host = self._open_host()
+        self.host = self._open_host()
         self._writer = GroupWriter(self.database)
         self._nonces = GroupWriter(self._relaxed, name="nonces")
         self._api = ImmService(
@@ -171,7 +171,7 @@ class LocalImm:
             ring=self._ring_from_anywhere,
             ports=Ports(
                 pictures=self._pictures,
-                owners=LocalOwners(self._host),
+                owners=LocalOwners(self.host),
                 thumbnails=open_thumbnails(self.settings),
             ),
         )
@@ -236,14 +236,14 @@ class LocalImm:
     async def _stop(self) -> None:
         self._server.should_exit = True
         await self._serving
-        await self._host.drain()
-        self._host.close()
+        await self.host.drain()
+        self.host.close()
 
     def _ring_from_anywhere(self, dataset_id: DatasetId) -> None:
         self._loop.call_soon_threadsafe(self._ring, dataset_id)
 
     def _ring(self, dataset_id: DatasetId) -> None:
-        self._host.ring(dataset_id)
+        self.host.ring(dataset_id)
 
     def _purge(self, dataset_id: DatasetId) -> None:
         """Have what is left of purged datasets deleted, ``dataset_id`` among them."""
@@ -288,7 +288,7 @@ class LocalImm:
         while left := self._with_work():
             if self._failures:
                 raise self._failures.pop(0)
-            for dataset_id in set(left).difference(self._host.at_work):
+            for dataset_id in set(left).difference(self.host.at_work):
                 self._ring(dataset_id)
             await asyncio.sleep(_POLL_S)
 
