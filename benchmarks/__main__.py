@@ -17,6 +17,7 @@ COMMANDS = {
     "chaos": ("benchmarks.chaos.command", "faults under load: lost, doubled, stuck, unavailable"),
     "fuzz": ("benchmarks.fuzz", "mutated requests to every action: what is answered, and memory"),
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
+    "many": ("benchmarks.many", "10,000 datasets, 500 of them touched: time, memory, turns"),
     "conformance": ("benchmarks.conformance", "every action through every official client"),
     "hostile": ("benchmarks.hostile", "hostile pictures on the whole way: verdict, CPU, memory"),
     "soak": ("benchmarks.soak", "24 simulated hours: memory, handles, threads, rows, database"),

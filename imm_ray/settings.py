@@ -204,6 +204,32 @@ class Owners(_Section):
 
     hosts: int = Field(1, ge=1, description="owner processes; datasets are spread over them")
     idle_s: float = Field(600.0, gt=0, description="a quiet dataset leaves memory after this")
+    max_active: int = Field(
+        500, ge=1, description="datasets in memory at once in one process; others take turns"
+    )
+    max_bytes: int = Field(
+        4 * 2**30, ge=1, description="their memory in one process, as estimated from their sizes"
+    )
+    large_bytes: int = Field(
+        1 * 2**30, ge=1, description="a dataset that takes more has a process of its own"
+    )
+    slice_s: float = Field(
+        30.0, gt=0, description="how long a busy dataset stays in memory while others wait"
+    )
+    threads: int = Field(8, ge=1, description="datasets that compute at once in one process")
+    loads_at_once: int = Field(2, ge=1, description="datasets that load at once in one process")
+    give_up_attempts: int = Field(
+        5, ge=1, description="failures after which a task, or all of a dataset, is given up"
+    )
+    give_up_after_s: float = Field(
+        120.0, ge=0, description="and the least time over which they have happened"
+    )
+    answer_s: float = Field(
+        20.0, gt=0, description="an owner process that answers nothing for so long is replaced"
+    )
+    drain_s: float = Field(
+        10.0, gt=0, description="how long work under way may take to end when a process is to stop"
+    )
 
 
 class Tasks(_Section):

@@ -57,7 +57,7 @@ class Admission:
 
     def _pending(self, key: str, now: datetime, count: Callable[[], int]) -> int:
         known = self._counted.get(key)
-        if known is None or now - known[0] >= _FRESH:
+        if known is None or abs(now - known[0]) >= _FRESH:  # the clock may have been put back
             if len(self._counted) > _MOST_CACHED:
                 self._counted.clear()
             known = (now, count())

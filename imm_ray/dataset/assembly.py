@@ -23,6 +23,7 @@ from imm_ray.settings import Settings
 from imm_ray.store import datasets
 from imm_ray.store.database import Database
 from imm_ray.store.ownership import DatasetGone, Lease
+from imm_ray.store.trouble import Patience
 
 
 def open_engine(
@@ -66,6 +67,9 @@ def open_engine(
         rules_now=lambda tx: read_rules(tx, lease.dataset_id, settings),
         mismatch=mismatch(dataset, settings.models),
         measures=measures,
+        patience=Patience(
+            attempts=settings.owners.give_up_attempts, seconds=settings.owners.give_up_after_s
+        ),
     )
 
 

@@ -7,6 +7,7 @@ loads what was committed.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -14,8 +15,10 @@ from structlog.contextvars import bound_contextvars
 from imm_ray.cluster.explanation import Explanation
 from imm_ray.cluster.founding import is_core, is_good
 from imm_ray.crash_point import reached
+from imm_ray.dataset.attempts import PATIENCE, TaskAttempts
 from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection
+from imm_ray.dataset.departure import Departure
 from imm_ray.dataset.face_search import FaceSearches
 from imm_ray.dataset.health import ImplausibleRun, usable
 from imm_ray.dataset.items import Item
@@ -54,6 +57,7 @@ from imm_ray.store import (
 from imm_ray.store.database import Database, Tx
 from imm_ray.store.ownership import Lease
 from imm_ray.store.results import PendingFile, Result, StoredFigure, StoredImage
+from imm_ray.store.trouble import Patience
 
 _log = structlog.get_logger(__name__)
 
@@ -99,6 +103,7 @@ class DatasetEngine:
         rules_now: Callable[[Tx], DatasetRules] | None = None,
         mismatch: str = "",
         measures: Measures = UNMEASURED,
+        patience: Patience = PATIENCE,
     ) -> None:
         self.dataset_id: DatasetId = lease.dataset_id
         self._database = database
@@ -127,6 +132,8 @@ class DatasetEngine:
             clock=clock,
             mismatch=mismatch,
         )
+        self._attempts = TaskAttempts(database, lease, patience, notices=notices.task, clock=clock)
+        self._departure = Departure(database, lease)
         self._rules = rules
         self._notices = notices
         self._clock = clock
@@ -245,7 +252,7 @@ class DatasetEngine:
     def run_due_task(self) -> bool:
         """Run the oldest task if all that it covers is indexed; return whether one ended."""
         with self._database.read() as tx:
-            task = tasks.oldest_run(tx, self.dataset_id)
+            task = tasks.oldest_run(tx, self.dataset_id, self._clock())
             if task is None:
                 return False
             left = results.pending_until(tx, self.dataset_id, task.watermark)
@@ -259,7 +266,7 @@ class DatasetEngine:
         reached("task.due")
         try:
             with bound_contextvars(task_id=task.task_id):
-                self._runs.run_task(task)
+                self._attempts.run(task, partial(self._runs.run_task, task))
         except ImplausibleRun as stop:
             self._fail(task, str(stop))
         self._first_pending.pop(task.task_id, None)
@@ -302,7 +309,7 @@ class DatasetEngine:
         """End a search with what its sources are like; ``outcomes`` are theirs, in order."""
         self._runs.apply_edits()
         self.mend()
-        self._face_searches.finish(task, outcomes)
+        self._attempts.run(task, partial(self._face_searches.finish, task, outcomes))
         self._first_pending.pop(task.task_id, None)
 
     def search(self, wanted: Search) -> Found:
@@ -347,13 +354,19 @@ class DatasetEngine:
         for collection in self._collections.values():
             collection.index.close()
 
-    def has_work(self) -> bool:
-        """Return whether anything is left to do."""
-        with self._database.read() as tx:
-            return (
-                work.pending_of_dataset(tx, self.dataset_id) > 0
-                or len(work.deleted_since(tx, self.dataset_id, self._mended_seq)) > 0
-            )
+    @property
+    def stored(self) -> tuple[int, int]:
+        """How many figures and how many images are in memory."""
+        figures, images = (self._collections[k] for k in (ClusterKind.FIGURE, ClusterKind.SIMILAR))
+        return len(figures.index), len(images.index)
+
+    def leave(self) -> bool:
+        """Give the dataset up if nothing is left to do; return whether."""
+        return self._departure.rest(self._mended_seq)
+
+    def part(self, *, for_good: bool) -> bool:
+        """Give the dataset up (see `Departure.part`); return whether work is left."""
+        return self._departure.part(self._mended_seq, for_good=for_good)
 
     def _forget_tombstones(self) -> None:
         """Delete the tombstones of deletes that every index of the owner knows."""

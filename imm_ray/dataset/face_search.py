@@ -86,7 +86,7 @@ class FaceSearches:
     def _oldest(self) -> Task | None:
         dataset_id = self._lease.dataset_id
         with self._database.read() as tx:
-            task = tasks.oldest_running(tx, dataset_id)
+            task = tasks.oldest_run(tx, dataset_id, self._clock())
             if task is None or task.task_type is not TaskType.FACES_SEARCHING:
                 return None
             return None if results.pending_until(tx, dataset_id, task.watermark) else task

@@ -38,8 +38,12 @@ class Reception:
 
     def gone(self, dataset_id: DatasetId) -> None:
         """Say that there is no such dataset any more."""
+        self.refused(dataset_id, DatasetGone(f"dataset {dataset_id} does not exist"))
+
+    def refused(self, dataset_id: DatasetId, why: Exception) -> None:
+        """Say that no service comes at the moment."""
         if (waiting := self._waiting.pop(dataset_id, None)) is not None:
-            waiting.set_exception(DatasetGone(f"dataset {dataset_id} does not exist"))
+            waiting.set_exception(why)
             waiting.exception()  # asked for: who waited may have gone, and asyncio would complain
 
     async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:

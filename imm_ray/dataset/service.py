@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from contextvars import copy_context
+from enum import Enum, auto
 from functools import partial
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ import structlog
 
 from imm_ray.dataset.engine import DatasetEngine
 from imm_ray.dataset.face_search import sources_of
+from imm_ray.dataset.footprint import memory_bytes
 from imm_ray.dataset.ports import (
     UNMEASURED,
     Embedder,
@@ -42,12 +44,30 @@ class EngineClosed(Exception):
     """The service has left its dataset; ring for another one and ask that."""
 
 
+class Parting(Enum):
+    """How a service is told to leave its dataset."""
+
+    FOR_OTHERS = auto()
+    """It comes back in its turn, if there is work left."""
+    FOR_GOOD = auto()
+    """Any host, of any cluster, may take the dataset at once."""
+
+
 class DatasetService:
     """Keeps the embedder busy with a dataset's files, and runs its tasks when they are due.
 
+    Parameters
+    ----------
+    thread
+        Makes the engine's calls, one at a time; defaults to a thread of its own.
+    settled
+        Called, as an engine call, when the dataset has taken a first step without a failure.
+    rests
+        Called, in the loop, whenever there is nothing to do.
+
     Notes
     -----
-    The engine runs on one thread of its own, off the event loop. `ring` may be called at any time
+    The engine runs off the event loop, one call at a time. `ring` may be called at any time
     from the loop; a call while the service works makes it look once more before it rests. Questions
     (`search`, `explain`) wait for the engine call under way; one that is cancelled before its turn
     costs nothing.
@@ -61,14 +81,24 @@ class DatasetService:
         retry_s: float = 0.5,
         consolidate_after_s: float = 30.0,
         measures: Measures = UNMEASURED,
+        thread: Executor | None = None,
+        settled: Callable[[], None] | None = None,
+        rests: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._embedder = embedder
         self._measures = measures
         self._retry_s = retry_s
         self._consolidate_after_s = consolidate_after_s
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="imm-ray-engine")
+        self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="imm-ray-engine")
+        self._settled = settled
+        self._rests = rests
         self._rung = asyncio.Event()
+        self._may_work = asyncio.Event()
+        self._may_work.set()
+        self._parting: Parting | None = None
+        self.is_resting = False
+        """Whether there is nothing to do."""
         self._failure: BaseException | None = None
         self._in_hand: dict[asyncio.Task[None], Sequence[PendingFile]] = {}
         self._turns = InTurn(embedder)
@@ -88,8 +118,37 @@ class DatasetService:
         self._rung.set()
         return await self._call(partial(self._engine.explain_pair, pair))
 
-    async def run(self, *, idle_s: float) -> None:
+    def part(self, how: "Parting") -> None:
+        """Leave at the next quiet point, whether there is work left or not."""
+        if self._parting is not Parting.FOR_GOOD:  # which is the stronger
+            self._parting = how
+        self._rung.set()
+
+    def pause(self) -> None:
+        """Begin no engine call until `resume`."""
+        self._may_work.clear()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._may_work.set()
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory that the engine takes, about."""
+        return memory_bytes(*self._engine.stored)
+
+    async def run(
+        self, *, idle_s: float, loading: AbstractAsyncContextManager[object] | None = None
+    ) -> bool:
         """Load the engine and work; return after ``idle_s`` seconds of rest, with it closed.
+
+        So it does at the next quiet point after `part`. Returned is whether work is left; the lease
+        is given up by then, in the transaction that has looked.
+
+        Parameters
+        ----------
+        loading
+            Held while the engine loads, so that not too many do at once.
 
         Raises
         ------
@@ -97,24 +156,48 @@ class DatasetService:
             Another owner has taken the dataset.
         """
         try:
-            await self._call(self._engine.load)
-            while True:
+            async with loading or nullcontext():
+                await self._call(self._engine.load)
+            while self._parting is None:
                 self._rung.clear()
                 await self.drain()
                 rang = await self._rest(idle_s)
-                if rang or await self._call(self._engine.has_work):
+                if rang or not await self._call(self._engine.leave):
                     continue
-                if not self._rung.is_set():  # else somebody has asked while the engine looked
-                    return
+                if not self._rung.is_set():  # else somebody has asked while the engine left
+                    return False
+            return await self._leave(self._parting)
         finally:
             self._failure = self._failure or EngineClosed()
             self._thread.submit(self._engine.close)
+
+    async def _leave(self, how: "Parting") -> bool:
+        """Bring what is in hand to its end, and leave; return whether work is left.
+
+        Files in hand are given back at once when it is for good: there may be no embedder any more.
+        """
+        for task in self._in_hand if how is Parting.FOR_GOOD else ():
+            task.cancel()
+        await asyncio.gather(*self._in_hand, return_exceptions=how is Parting.FOR_GOOD)
+        self._in_hand.clear()
+        self._rung.clear()
+        left = await self._call(lambda: self._engine.part(for_good=how is Parting.FOR_GOOD))
+        return left or self._rung.is_set()  # a bell since then may tell of what was not seen
 
     async def _rest(self, idle_s: float) -> bool:
         """Wait for a bell; return False when none came for ``idle_s`` seconds.
 
         Upkeep of the index goes on meanwhile, and after some rest what may gain is consolidated.
         """
+        self.is_resting = not self._rung.is_set()
+        if self.is_resting:
+            self._rests()
+        try:
+            return await self._tend(idle_s)
+        finally:
+            self.is_resting = False
+
+    async def _tend(self, idle_s: float) -> bool:
         loop = asyncio.get_running_loop()
         rested_from = loop.time()
         consolidated = False
@@ -137,9 +220,13 @@ class DatasetService:
             await asyncio.wait_for(self._rung.wait(), seconds)
 
     async def drain(self) -> None:
-        """Work until nothing is left to do."""
-        while await self._step():
-            pass
+        """Work until nothing is left to do, or until the next quiet point after `part`."""
+        more = True
+        while more and self._parting is None:
+            more = await self._step()
+            if self._settled is not None:
+                await self._call(self._settled)
+                self._settled = None
 
     def close(self) -> None:
         """Stop the engine's thread after the call under way."""
@@ -207,6 +294,7 @@ class DatasetService:
             self._is_searching = False
 
     async def _call(self, run: Callable[[], T]) -> T:
+        await self._may_work.wait()
         return await self._in_thread(partial(self._guarded, run))
 
     async def _in_thread(self, run: Callable[[], T]) -> T:

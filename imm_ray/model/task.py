@@ -56,6 +56,10 @@ class Task:
     started_at: datetime
     ended_at: datetime | None = None
     ledger: JsonObject = field(default_factory=dict)
+    attempts: int = 0
+    """Runs that have begun; more than one when some have failed."""
+    attempted_at: datetime | None = None
+    """When the first of them began."""
     searched: tuple[SearchedSource, ...] = ()
     """What a FacesSearching task has found: told in its notification, and stored nowhere."""
 

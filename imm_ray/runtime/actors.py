@@ -29,12 +29,17 @@ class OwnerActor:
 
         self._host = OwnerHost(name, settings, generation)
 
-    async def ping(self) -> None:
-        """Return: the process lives, and its event loop is free."""
+    async def ring(self, dataset_id: DatasetId, anew: bool) -> None:
+        """Look for work of a dataset; ``anew`` when something new was asked of it."""
+        self._host.ring(dataset_id, anew=anew)
 
-    async def ring(self, dataset_id: DatasetId) -> None:
-        """Look for work of a dataset."""
-        self._host.ring(dataset_id)
+    async def ping(self) -> int:
+        """Return how many datasets are in hand."""
+        return self._host.ping()
+
+    async def drain(self) -> None:
+        """Let all datasets go, for any cluster to take at once; take none any more."""
+        await self._host.drain()
 
     async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
         """Return what is nearest among what a dataset has indexed."""

@@ -16,17 +16,19 @@ from ray import serve
 from ray.serve.config import HTTPOptions, ProxyLocation
 
 from imm_ray.api.keyring import KeyRing
+from imm_ray.runtime import handover
 from imm_ray.runtime.data_folder import DataFolder
 from imm_ray.runtime.deployments import assemble, prepare
 from imm_ray.runtime.exposure import check_exposure
 from imm_ray.runtime.metrics_page import HOST as METRICS_HOST
 from imm_ray.runtime.metrics_page import MetricsPage, read_agents
-from imm_ray.runtime.names import APP, NAMESPACE
+from imm_ray.runtime.names import APP, NAMESPACE, is_owner
 from imm_ray.runtime.port import take_port
 from imm_ray.settings import Settings, User
 
 _OBJECT_STORE_BYTES = 128 * 2**20
 _STOP_S = 20.0
+_DRAINING_S = 2.0
 _POLL_S = 0.2
 
 
@@ -168,16 +170,19 @@ class EmbeddedServer:
         serve.run(assemble(self._settings, generation), name=APP, route_prefix="/")
 
     def _stop(self) -> None:
-        """Let replicas finish and stop Ray; where Ray is dead already, or hangs, kill what is left.
+        """Let replicas finish and owners leave, and stop Ray; kill what is left where that hangs.
 
         A service manager may signal all processes at once. Ray's own shutdown then waits a minute
         for a GCS that has gone.
         """
         if self._metrics is not None:
             self._metrics.close()
-        polite = threading.Thread(target=_leave_ray, name="imm-ray-stop", daemon=True)
+        drain_s = self._settings.owners.drain_s
+        polite = threading.Thread(
+            target=_leave_ray, args=(drain_s,), name="imm-ray-stop", daemon=True
+        )
         polite.start()
-        deadline = time.monotonic() + _STOP_S
+        deadline = time.monotonic() + _STOP_S + drain_s
         while polite.is_alive() and not self.lost_ray:
             polite.join(_POLL_S)
             if polite.is_alive() and (time.monotonic() > deadline or not _ray_lives()):
@@ -187,12 +192,21 @@ class EmbeddedServer:
         self._folder.close()
 
 
-def _leave_ray() -> None:
+def _leave_ray(drain_s: float) -> None:
     if not ray.is_initialized():
         return
     try:
+        owners = [name for name in handover.actors() if is_owner(name)]
+        draining = threading.Thread(
+            target=handover.drain,
+            args=(owners, drain_s + _DRAINING_S),
+            name="imm-ray-drain",
+            daemon=True,
+        )
+        draining.start()
         if APP in serve.status().applications:
             serve.delete(APP)  # replicas finish the requests that they have
+        draining.join()
     finally:
         ray.shutdown()
 

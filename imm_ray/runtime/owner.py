@@ -3,34 +3,31 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterable
 
 import structlog
-from structlog.contextvars import bind_contextvars
 
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.cluster.warmup import compile_kernels
 from imm_ray.dataset.assembly import open_engine
-from imm_ray.dataset.engine import DatasetEngine, Notices
-from imm_ray.dataset.reception import Reception
-from imm_ray.dataset.service import DatasetService
-from imm_ray.measure import ENGINE_FAILURES, ENGINES, OWNER_RESTARTS, TAKEN
+from imm_ray.dataset.engine import Notices
+from imm_ray.dataset.host import EngineHost
+from imm_ray.dataset.opening import Opening
+from imm_ray.measure import OWNER_RESTARTS
 from imm_ray.model import DatasetId, Explained, Found, Pair, Search
 from imm_ray.runtime.clock import utc_now
+from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.embedder_port import ServeEmbedder
 from imm_ray.runtime.logging import configure_logging
 from imm_ray.runtime.measures import RayMeasures, was_restarted
+from imm_ray.runtime.placement import Placement
 from imm_ray.settings import Settings
-from imm_ray.store import ownership
 from imm_ray.store.database import Database
-from imm_ray.store.failure import DatabaseAway, why_away
-from imm_ray.store.ownership import RENEW_S, DatasetGone, Fenced, Lease
+from imm_ray.store.ownership import Fenced, FencedByNewer
+from imm_ray.store.trouble import Patience
 
 FENCED_EXIT = 17
 _ANSWER_S = 8.0  # who asked waits little longer
 _PATIENCE_S = 60.0  # an owner has no client waiting: better late than a restart
-_MAX_BACKOFF_S = 30.0
-_AWAY_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -41,37 +38,55 @@ class OwnerHost:
     Notes
     -----
     When another owner has taken one of its datasets, the process exits: what it holds in memory may
-    be old in ways that it can not see. An engine that fails for another reason is opened anew from
-    the store, after a pause that doubles.
+    be old in ways that it can not see. When it is a newer cluster that has taken it, that will take
+    the others too: they are let go in good order before. What the process holds after its restart
+    is nothing, so it can not be fenced again and again.
     """
 
     def __init__(self, name: str, settings: Settings, generation: int) -> None:
         configure_logging()
         self._name = name
-        self._settings = settings
-        self._generation = generation
-        self._database = Database(settings.store_url, busy_timeout_s=_PATIENCE_S)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        database = Database(settings.store_url, busy_timeout_s=_PATIENCE_S)
         messages = NotificationBuilder(settings.server.region)
-        self._notices = Notices(task=messages.task, request=messages.index_request)
-        self._measures = RayMeasures()
+        notices = Notices(task=messages.task, request=messages.index_request)
+        directory = Directory(database, settings, generation)
+        owners = settings.owners
+        measures = RayMeasures()
         if was_restarted():
-            self._measures.count(OWNER_RESTARTS, host=name)
-        self._embedder = ServeEmbedder()
-        self._services: dict[DatasetId, DatasetService] = {}
-        self._running: dict[DatasetId, asyncio.Task[None]] = {}
-        self._rung_meanwhile: set[DatasetId] = set()
-        self._reception = Reception(self._services, self.ring)
-        self._leases = _Leases(self._database)
+            measures.count(OWNER_RESTARTS, host=name)
+        opening = Opening(
+            database,
+            host=name,
+            generation=generation,
+            patience=Patience(attempts=owners.give_up_attempts, seconds=owners.give_up_after_s),
+            open_engine=lambda lease: open_engine(
+                database, lease, settings, notices=notices, clock=utc_now, measures=measures
+            ),
+            notices=notices.task,
+            clock=utc_now,
+            elsewhere=Placement(name, owners, generation).elsewhere,
+        )
+        self._host = EngineHost(
+            database,
+            opening,
+            ServeEmbedder(),
+            owners,
+            fenced=self._fenced,
+            elsewhere=directory.ring,
+            consolidate_after_s=settings.clustering.consolidate_idle_s,
+            measures=measures,
+        )
         threading.Thread(target=compile_kernels, name="imm-ray-warmup", daemon=True).start()
 
-    def ring(self, dataset_id: DatasetId) -> None:
-        """Look for work of a dataset."""
-        if (service := self._services.get(dataset_id)) is not None:
-            service.ring()
-        elif dataset_id in self._running:
-            self._rung_meanwhile.add(dataset_id)  # it is just starting, or just leaving
-        else:
-            self._running[dataset_id] = asyncio.create_task(self._keep(dataset_id))
+    def ring(self, dataset_id: DatasetId, *, anew: bool) -> None:
+        """Look for work of a dataset; ``anew`` when something new was asked of it."""
+        self._loop = asyncio.get_running_loop()  # there is none yet when Ray makes the actor
+        self._host.ring(dataset_id, anew=anew)
+
+    def ping(self) -> int:
+        """Return how many datasets are in hand: an answer shows that the event loop turns."""
+        return len(self._host.at_work)
 
     async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
         """Return what is nearest among what is indexed; load the dataset if need be.
@@ -80,138 +95,35 @@ class OwnerHost:
         ------
         TimeoutError
             A long run is under way, or the dataset takes long to load.
+        imm_ray.dataset.opening.Elsewhere
+            Another host has the dataset.
         """
+        self._loop = asyncio.get_running_loop()
         async with asyncio.timeout(_ANSWER_S):
-            return await self._reception.search(dataset_id, wanted)
+            return await self._host.search(dataset_id, wanted)
 
     async def explain(self, dataset_id: DatasetId, pair: Pair) -> Explained | None:
         """Return why two items are in one cluster or not (raises as `search`)."""
+        self._loop = asyncio.get_running_loop()
         async with asyncio.timeout(_ANSWER_S):
-            return await self._reception.explain(dataset_id, pair)
+            return await self._host.explain(dataset_id, pair)
 
-    async def _keep(self, dataset_id: DatasetId) -> None:
-        """Serve a dataset until it rests for long or is gone."""
-        bind_contextvars(dataset_id=dataset_id)  # this asyncio task is the dataset's alone
-        backoff_s = 1.0
+    async def drain(self) -> None:
+        """Let all datasets go, for any cluster to take at once; take none any more."""
+        _log.info("draining", host=self._name, datasets=len(self._host.at_work))
+        await self._host.drain()
+
+    def _fenced(self, why: Fenced) -> None:
+        _log.error("fenced", host=self._name, why=str(why))
+        if not isinstance(why, FencedByNewer) or self._loop is None:
+            os._exit(FENCED_EXIT)
+        self._loop.call_soon_threadsafe(self._retire)
+
+    def _retire(self) -> None:
+        self._retiring = asyncio.create_task(self._leave())
+
+    async def _leave(self) -> None:
         try:
-            while True:
-                try:
-                    return await self._serve(dataset_id)
-                except DatasetGone:
-                    self._reception.gone(dataset_id)
-                    return None
-                except Fenced as error:
-                    _log.error("fenced", host=self._name, why=str(error))
-                    os._exit(FENCED_EXIT)
-                except DatabaseAway as error:  # the engine did nothing wrong: it is opened anew
-                    why = why_away(error)
-                    _log.warning("database away", dataset_id=dataset_id, why=why)
-                    await asyncio.sleep(_AWAY_S)
-                except Exception:  # noqa: BLE001 - the store has all that counts; start over from it
-                    self._measures.count(ENGINE_FAILURES)
-                    _log.exception("engine failed", dataset_id=dataset_id, pause_s=backoff_s)
-                    await asyncio.sleep(backoff_s)
-                    backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
+            await self.drain()
         finally:
-            del self._running[dataset_id]
-            if dataset_id in self._rung_meanwhile:
-                self._rung_meanwhile.remove(dataset_id)
-                self.ring(dataset_id)
-
-    async def _serve(self, dataset_id: DatasetId) -> None:
-        lease, engine = await asyncio.to_thread(self._take, dataset_id)
-        service = DatasetService(
-            engine,
-            self._embedder,
-            consolidate_after_s=self._settings.clustering.consolidate_idle_s,
-            measures=self._measures,
-        )
-        self._services[dataset_id] = service
-        self._measures.set(ENGINES, len(self._services), host=self._name)
-        self._rung_meanwhile.discard(dataset_id)
-        loop = asyncio.get_running_loop()
-        self._leases.add(lease, lambda: loop.call_soon_threadsafe(service.ring))
-        try:
-            try:
-                self._reception.arrived(dataset_id)  # who waits goes on after `run` has begun
-                await service.run(idle_s=self._settings.owners.idle_s)
-            finally:
-                del self._services[dataset_id]  # a bell from now on starts a new service
-                self._measures.set(ENGINES, len(self._services), host=self._name)
-            await asyncio.to_thread(self._release, lease)
-        finally:
-            self._leases.remove(lease)
-            service.close()
-
-    def _take(self, dataset_id: DatasetId) -> tuple[Lease, DatasetEngine]:
-        with self._database.write() as tx:
-            lease = ownership.take(tx, dataset_id, self._name, self._generation)
-        self._measures.count(TAKEN)
-        engine = open_engine(
-            self._database,
-            lease,
-            self._settings,
-            notices=self._notices,
-            clock=utc_now,
-            measures=self._measures,
-        )
-        _log.info("dataset taken", dataset_id=dataset_id, epoch=lease.epoch, host=self._name)
-        return lease, engine
-
-    def _release(self, lease: Lease) -> None:
-        with self._database.write() as tx:
-            ownership.release(tx, lease)
-
-
-class _Leases:
-    """Renews leases from a thread of its own, which nothing else can hold up."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._held: dict[DatasetId, tuple[Lease, Callable[[], object]]] = {}
-        self._lock = threading.Lock()
-        threading.Thread(target=self._loop, name="imm-ray-leases", daemon=True).start()
-
-    def add(self, lease: Lease, gone: Callable[[], object]) -> None:
-        """Renew the lease from now on; call ``gone`` when its dataset was deleted."""
-        with self._lock:
-            self._held[lease.dataset_id] = (lease, gone)
-
-    def remove(self, lease: Lease) -> None:
-        """Renew it no more."""
-        with self._lock:
-            if self._is_held(lease):
-                del self._held[lease.dataset_id]
-
-    def _loop(self) -> None:
-        ticker = threading.Event()
-        while not ticker.wait(RENEW_S):
-            with self._lock:
-                held = list(self._held.values())
-            self._renew(held)
-
-    def _renew(self, held: Iterable[tuple[Lease, Callable[[], object]]]) -> None:
-        for lease, gone in held:
-            try:
-                with self._database.write() as tx:
-                    ownership.renew(tx, lease)
-            except DatasetGone:
-                self.remove(lease)
-                gone()
-            except Fenced as error:
-                if self._holds(lease):  # else it was given back while this loop ran
-                    _log.error("fenced", why=str(error))
-                    os._exit(FENCED_EXIT)
-            except DatabaseAway as error:
-                _log.warning("leases not renewed", why=why_away(error))
-                return
-            except Exception:  # noqa: BLE001 - the epoch protects; a lapsed lease costs only time
-                _log.exception("lease not renewed", dataset_id=lease.dataset_id)
-
-    def _holds(self, lease: Lease) -> bool:
-        with self._lock:
-            return self._is_held(lease)
-
-    def _is_held(self, lease: Lease) -> bool:
-        held = self._held.get(lease.dataset_id)
-        return held is not None and held[0] is lease
+            os._exit(FENCED_EXIT)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import structlog
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
 
+from imm_ray.dataset.opening import Elsewhere
 from imm_ray.errors import ResourceNotFound, ServiceUnavailable
 from imm_ray.model import DatasetId, Explained, Found, Pair, Search
 from imm_ray.runtime.directory import Directory
@@ -51,8 +52,10 @@ class OwnerActors:
                 _log.warning("owner away", dataset_id=dataset_id, why=str(error))
                 await asyncio.sleep(_AGAIN_S)
             except RayTaskError as error:
-                if isinstance(error.cause, DatasetGone):
+                if isinstance(error.cause, DatasetGone | Elsewhere):
                     self._directory.drop(dataset_id)
+                if isinstance(error.cause, Elsewhere):
+                    continue
                 raise _refusal(error) from error
 
 

@@ -18,8 +18,14 @@ class Purge:
 
     Parameters
     ----------
+    clock
+        Returns the time; one that jumps forward throws away too early (see `SteadyClock`).
     relaxed
         Where the nonces of reads are (`open_relaxed`).
+    uptime
+        Returns for how long this process has watched the clock. No nonce is thrown away before it
+        is as long as nonces are kept: the clock may have been put forward when the process began,
+        and what is thrown away then could be sent again when it is put right.
     """
 
     def __init__(
@@ -29,25 +35,26 @@ class Purge:
         *,
         relaxed: Database,
         retention_days: float,
+        uptime: Callable[[], timedelta] = lambda: nonces.KEPT,
     ) -> None:
         self._database = database
         self._relaxed = relaxed
         self._clock = clock
         self._retention = timedelta(days=retention_days)
+        self._uptime = uptime
 
     def run(self) -> None:
         """Delete all that is old by now."""
         now = self._clock()
-        for database, purge in (
-            (self._relaxed, lambda tx: nonces.purge(tx, now, limit=_AT_ONCE)),
-            (self._database, lambda tx: nonces.purge(tx, now, limit=_AT_ONCE)),
-            (
-                self._database,
-                lambda tx: tasks.purge(tx, now - self._retention, limit=_AT_ONCE),
-            ),
-        ):
-            while _purged(database, purge):
-                pass
+        since = now - self._retention
+        self._work_off(self._database, lambda tx: tasks.purge(tx, since, limit=_AT_ONCE))
+        if self._uptime() >= nonces.KEPT:
+            for database in (self._relaxed, self._database):
+                self._work_off(database, lambda tx: nonces.purge(tx, now, limit=_AT_ONCE))
+
+    def _work_off(self, database: Database, purge: Callable[[Tx], int]) -> None:
+        while _purged(database, purge):
+            pass
 
 
 def _purged(database: Database, purge: Callable[[Tx], int]) -> int:

@@ -16,11 +16,14 @@ from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.dispatcher import Dispatcher
+from imm_ray.runtime.handover import RayActors
 from imm_ray.runtime.logging import configure_logging
 from imm_ray.runtime.measures import RayMeasures
-from imm_ray.runtime.names import NAMESPACE, STEWARD
+from imm_ray.runtime.names import NAMESPACE, steward
 from imm_ray.runtime.purge import Purge
+from imm_ray.runtime.steady_clock import SteadyClock
 from imm_ray.runtime.store_measures import measure_store
+from imm_ray.runtime.watch import Watch
 from imm_ray.settings import Settings
 from imm_ray.store import work
 from imm_ray.store.database import Database
@@ -33,6 +36,9 @@ _PURGE_S = 60.0
 _ERASE_S = 2.0
 _SWEEP_S = 60.0
 _MEASURE_S = 5.0
+_WATCH_S = 2.0
+_DRAINING_S = 5.0
+"""For the answer, beyond what an owner takes to drain."""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,13 +65,22 @@ class Steward:
             generation=generation,
             measures=self._measures,
         )
+        steady = SteadyClock(utc_now)
         purge = Purge(
             self._database,
-            utc_now,
+            steady,
             relaxed=open_relaxed(self._database),
             retention_days=settings.tasks.retention_days,
+            uptime=lambda: steady.uptime,
+        )
+        watch = Watch(
+            RayActors(settings.owners.drain_s + _DRAINING_S),
+            hosts=settings.owners.hosts,
+            generation=generation,
+            answer_s=settings.owners.answer_s,
         )
         for name, chore, every_s in (
+            ("watch", watch.look, _WATCH_S),
             ("deliver", self._deliver, _DELIVER_S),
             ("ring", self._ring, _RING_S),
             ("purge", purge.run, _PURGE_S),
@@ -85,7 +100,8 @@ class Steward:
         with self._database.read() as tx:
             waiting = work.datasets_with_work(tx, auto=self._settings.clustering.auto)
         for dataset_id in waiting:
-            self._directory.ring(dataset_id)
+            self._directory.drop(dataset_id)  # it may have moved, or its host be another's
+            self._directory.ring(dataset_id, anew=False)
 
     def _erase(self) -> None:
         """Delete what is left of purged datasets."""
@@ -105,7 +121,7 @@ def start_steward(settings: Settings, generation: int) -> None:
     """Make sure that the cluster's steward runs."""
     actor_class: Any = ray.remote(num_cpus=0, max_restarts=-1)(Steward)
     actor_class.options(
-        name=STEWARD, namespace=NAMESPACE, lifetime="detached", get_if_exists=True
+        name=steward(generation), namespace=NAMESPACE, lifetime="detached", get_if_exists=True
     ).remote(settings, generation)
 
 

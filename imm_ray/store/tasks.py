@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -36,6 +36,9 @@ from imm_ray.store.filters import between, labelled
 
 Notices: TypeAlias = Callable[[Task], Sequence[Message]]
 """Makes the messages for an ended task (``api.notification``)."""
+
+_LONGEST_RETRY = timedelta(minutes=1)
+"""A retry that is further away was set before the clock was put back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +140,17 @@ def oldest_running(tx: Tx, dataset_id: DatasetId) -> Task | None:
     return _oldest(tx, dataset_id)
 
 
-def oldest_run(tx: Tx, dataset_id: DatasetId) -> Task | None:
-    """Return the task of the dataset whose clustering run is next; edits end the others."""
-    return _oldest(tx, dataset_id, tables.task.c.task_type != TaskType.FIGURE_CLUSTERS_MERGING)
+def oldest_run(tx: Tx, dataset_id: DatasetId, now: datetime | None = None) -> Task | None:
+    """Return the task of the dataset whose clustering run is next; edits end the others.
+
+    With ``now``: one whose run has failed and is not to be tried again yet lets the next go first.
+    """
+    t = tables.task.c
+    is_run = t.task_type != TaskType.FIGURE_CLUSTERS_MERGING
+    if now is None:
+        return _oldest(tx, dataset_id, is_run)
+    due = t.retry_at.is_(None) | (t.retry_at <= now) | (t.retry_at > now + _LONGEST_RETRY)
+    return _oldest(tx, dataset_id, is_run, due)
 
 
 def progress(tx: Tx, task_id: TaskId, percent: int) -> None:
@@ -254,4 +265,6 @@ def _task(row: Any) -> Task:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         ledger=row["ledger"],
+        attempts=row["attempts"],
+        attempted_at=row["attempted_at"],
     )

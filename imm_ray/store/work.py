@@ -39,6 +39,13 @@ def pending_of_account(tx: Tx, account: str) -> int:
     return count
 
 
+def stored(tx: Tx, dataset_id: DatasetId) -> tuple[int, int]:
+    """Return how many figures and how many files a dataset has."""
+    g = tables.figure.c
+    figures = select(func.count()).where(g.dataset_id == dataset_id)
+    return int(tx.scalar(figures) or 0), datasets.file_count(tx, dataset_id)
+
+
 def datasets_with_work(tx: Tx, *, auto: bool = False) -> list[DatasetId]:
     """Return the datasets with files to index, tasks to run, edits to apply or deletes to mend.
 

@@ -17,10 +17,10 @@ from imm_ray.api.ports import Pictures, Ports
 from imm_ray.api.service import ImmService
 from imm_ray.dataset.assembly import open_engine
 from imm_ray.dataset.engine import Notices
+from imm_ray.dataset.host import EngineHost
+from imm_ray.dataset.opening import Opening
 from imm_ray.dataset.ports import Embedder
 from imm_ray.dataset.purge import purge_datasets
-from imm_ray.dataset.reception import Reception
-from imm_ray.dataset.service import DatasetService
 from imm_ray.dataset.thumbnails import Thumbnailer
 from imm_ray.errors import ResourceNotFound
 from imm_ray.measure import UNMEASURED, Measures
@@ -40,11 +40,11 @@ from imm_ray.model import (
     Thumbnail,
 )
 from imm_ray.settings import Settings, load_settings
-from imm_ray.store import constants, migrate, outbox, ownership, purge, work
+from imm_ray.store import constants, migrate, outbox, purge, work
 from imm_ray.store.database import Database
-from imm_ray.store.failure import DatabaseAway
 from imm_ray.store.nonce_memory import NonceMemory
 from imm_ray.store.ownership import DatasetGone
+from imm_ray.store.trouble import Patience
 from imm_ray.store.writer import GroupWriter
 from imm_ray.testing.doubles import upload_uri, wall_clock
 
@@ -90,20 +90,20 @@ class LocalPictures:
 class LocalOwners:
     """Asks services in this event loop."""
 
-    def __init__(self, reception: Reception) -> None:
-        self._reception = reception
+    def __init__(self, host: EngineHost) -> None:
+        self._host = host
 
     async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
         """Return what is nearest among what is indexed."""
         try:
-            return await self._reception.search(dataset_id, wanted)
+            return await self._host.search(dataset_id, wanted)
         except DatasetGone as error:
             raise ResourceNotFound.of("dataset") from error
 
     async def explain(self, dataset_id: DatasetId, pair: Pair) -> Explained | None:
         """Return why two items are in one cluster or not."""
         try:
-            return await self._reception.explain(dataset_id, pair)
+            return await self._host.explain(dataset_id, pair)
         except DatasetGone as error:
             raise ResourceNotFound.of("dataset") from error
 
@@ -148,10 +148,7 @@ class LocalImm:
         self._measures = measures
         self._embedder = embedder
         self._loop = asyncio.new_event_loop()
-        self._services: dict[DatasetId, DatasetService] = {}
-        self._running: dict[DatasetId, asyncio.Task[None]] = {}
         self._failures: list[BaseException] = []
-        self._reception = Reception(self._services, self._ring)
         self._own_pictures = LocalPictures(embedder, self.settings)
         self._pictures = pictures or self._own_pictures
 
@@ -167,6 +164,7 @@ class LocalImm:
         with self.database.write() as tx:
             self._generation = constants.next_generation(tx)
             secret = constants.secret(tx)
+        self.host = self._open_host()
         self._writer = GroupWriter(self.database)
         self._nonces = NonceMemory(self.database)
         self._api = ImmService(
@@ -180,7 +178,7 @@ class LocalImm:
             ring=self._ring_from_anywhere,
             ports=Ports(
                 pictures=self._pictures,
-                owners=LocalOwners(self._reception),
+                owners=LocalOwners(self.host),
                 thumbnails=open_thumbnails(self.settings),
             ),
             measures=self._measures,
@@ -245,57 +243,54 @@ class LocalImm:
     async def _stop(self) -> None:
         self._server.should_exit = True
         await self._serving
-        for task in self._running.values():
-            task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await self.host.drain()
+        self.host.close()
 
     def _ring_from_anywhere(self, dataset_id: DatasetId) -> None:
         # A context of its own: the owner's work is not the request's, in the log as elsewhere.
         self._loop.call_soon_threadsafe(self._ring, dataset_id, context=Context())
 
     def _ring(self, dataset_id: DatasetId) -> None:
-        if (service := self._services.get(dataset_id)) is not None:
-            service.ring()
-        elif dataset_id not in self._running:
-            self._running[dataset_id] = self._loop.create_task(self._keep(dataset_id))
+        self.host.ring(dataset_id)
 
-    async def _keep(self, dataset_id: DatasetId) -> None:
-        try:
-            try:
-                await self._serve(dataset_id)
-            except DatasetGone:
-                self._reception.gone(dataset_id)
-                await asyncio.to_thread(self._purge)
-        except DatabaseAway:
-            self._loop.call_later(_AWAY_S, self._ring, dataset_id)
-        except Exception as error:  # noqa: BLE001 - raised again by `settle`
-            self._failures.append(error)
-        finally:
-            self._running.pop(dataset_id, None)
+    def _purge(self, dataset_id: DatasetId) -> None:
+        """Have what is left of purged datasets deleted, ``dataset_id`` among them."""
+        kept = open_thumbnails(self.settings)
+        self._purging = self._loop.run_in_executor(
+            None,
+            lambda: purge_datasets(
+                self.database, notices=self._notices(), clock=self.clock, thumbnails=kept
+            ),
+        )
 
-    async def _serve(self, dataset_id: DatasetId) -> None:
-        with self.database.write() as tx:
-            lease = ownership.take(tx, dataset_id, "local", self._generation)
-        engine = open_engine(
+    def _open_host(self) -> EngineHost:
+        owners = self.settings.owners
+        opening = Opening(
             self.database,
-            lease,
-            self.settings,
-            notices=self._notices(),
+            host="local",
+            generation=self._generation,
+            patience=Patience(attempts=owners.give_up_attempts, seconds=owners.give_up_after_s),
+            open_engine=lambda lease: open_engine(
+                self.database,
+                lease,
+                self.settings,
+                notices=self._notices(),
+                clock=self.clock,
+                measures=self._measures,
+            ),
+            notices=self._notices().task,
             clock=self.clock,
+        )
+        return EngineHost(
+            self.database,
+            opening,
+            self._embedder,
+            owners,
+            fenced=self._failures.append,
+            gone=self._purge,
+            failed=self._failures.append,
             measures=self._measures,
         )
-        service = DatasetService(engine, self._embedder, measures=self._measures)
-        self._services[dataset_id] = service
-        self._reception.arrived(dataset_id)  # who waits goes on after `run` has begun
-        try:
-            await service.run(idle_s=self.settings.owners.idle_s)
-        finally:
-            del self._services[dataset_id]
-            service.close()
-
-    def _purge(self) -> None:
-        kept = open_thumbnails(self.settings)
-        purge_datasets(self.database, notices=self._notices(), clock=self.clock, thumbnails=kept)
 
     def _notices(self) -> Notices:
         messages = NotificationBuilder(self.settings.server.region)
@@ -307,9 +302,8 @@ class LocalImm:
         while left := self._with_work():
             if self._failures:
                 raise self._failures.pop(0)
-            for dataset_id in left:
-                if dataset_id not in self._running:
-                    self._ring(dataset_id)
+            for dataset_id in set(left).difference(self.host.at_work):
+                self._ring(dataset_id)
             await asyncio.sleep(_POLL_S)
 
     def _with_work(self) -> list[DatasetId]:

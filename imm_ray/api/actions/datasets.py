@@ -24,7 +24,7 @@ from imm_ray.api.schema import (
 )
 from imm_ray.embed.cards import load_card
 from imm_ray.model import Dataset, DatasetId, JsonObject, min_entity_count
-from imm_ray.store import datasets, extent, projects, purge
+from imm_ray.store import datasets, extent, projects, purge, trouble
 from imm_ray.store.database import Tx
 
 
@@ -113,9 +113,15 @@ def create_dataset(tx: Tx, call: Call, params: CreateDataset) -> Written:
 
 
 def get_dataset(tx: Tx, call: Call, params: GetDataset) -> dict[str, Any]:
-    """Return a dataset. Its counts are always accurate, with or without ``WithStatistics``."""
+    """Return a dataset. Its counts are always accurate, with or without ``WithStatistics``.
+
+    A dataset whose engine fails again and again has a further member, ``ImmRayTrouble``: how it
+    fails. Reads go on; files wait, and tasks are Failed, until an attempt goes well: it is tried
+    again from time to time, and when something new is asked of it.
+    """
     dataset = datasets.get(tx, call.account, params.project_name, params.dataset_name)
-    return {"Dataset": dataset_body(dataset)}
+    failure = trouble.failure_of(tx, dataset.dataset_id)
+    return {"Dataset": dataset_body(dataset) | ({"ImmRayTrouble": failure} if failure else {})}
 
 
 def update_dataset(tx: Tx, call: Call, params: UpdateDataset) -> Written:

@@ -47,6 +47,9 @@ task = Table(
     time("started_at"),
     time("ended_at", nullable=True),
     Column("ledger", JSON, nullable=False),
+    count("attempts"),
+    time("attempted_at", nullable=True),
+    time("retry_at", nullable=True),
     Index(None, "dataset_id", "status", "watermark"),
     of_status("task", "Running"),
     Index(None, "account", "project", "started_at"),
@@ -127,6 +130,12 @@ ownership = Table(
     count("epoch"),
     count("generation"),
     Column("lease_until", Float),
+    count("renewals"),
+    count("attempts"),
+    count("failures"),
+    count("attempted_seq"),
+    Column("failing_since", Float),
+    text("failure"),
 )
 
 writer = Table(

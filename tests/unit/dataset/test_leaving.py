@@ -34,7 +34,7 @@ def test_who_asks_while_the_service_looks_whether_to_leave_is_answered(
     ann: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = service_of(ann)
-    has_work = ann.engine.has_work
+    leave = ann.engine.leave
 
     async def story() -> Found:
         loop = asyncio.get_running_loop()
@@ -51,9 +51,9 @@ def test_who_asks_while_the_service_looks_whether_to_leave_is_answered(
             if not asked:
                 loop.call_soon_threadsafe(ask)
                 assert waits.wait(10)
-            return has_work()
+            return leave()
 
-        monkeypatch.setattr(ann.engine, "has_work", look)
+        monkeypatch.setattr(ann.engine, "leave", look)
         await service.run(idle_s=0)
         service.close()
         return await asked[0]

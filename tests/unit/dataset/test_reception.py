@@ -24,7 +24,7 @@ class Host:
         self.reception = Reception(self.services, self.rung.append)
         self._make = make
 
-    async def start(self) -> "asyncio.Task[None]":
+    async def start(self) -> "asyncio.Task[bool]":
         service = self.services[HERE] = self._make()
         self.reception.arrived(HERE)
         running = asyncio.create_task(service.run(idle_s=60))

@@ -52,8 +52,9 @@ def directory(
 ) -> Iterator[Directory]:
     monkeypatch.setattr(
         "imm_ray.runtime.directory.ownership.place",
-        lambda tx, dataset_id, hosts: f"host of {dataset_id}",
+        lambda tx, dataset_id, hosts, **known: f"host of {dataset_id}",
     )
+    monkeypatch.setattr("imm_ray.runtime.directory.ownership.find", lambda tx, dataset_id: None)
     yield NoRay(database, load_settings(data=tmp_path), 1)
     database.let_go.set()
 
