@@ -91,8 +91,9 @@ class Rig:
         self.clock = Clock()
         self.rung: list[DatasetId] = []
         self._stack = ExitStack()
-        self.database = Database(self.settings.store_url)
-        relaxed = Database(self.settings.store_url, relaxed=True)
+        url, patience_s = self.settings.store_url, self.settings.store.busy_timeout_s
+        self.database = Database(url, busy_timeout_s=patience_s)
+        relaxed = Database(url, busy_timeout_s=patience_s, relaxed=True)
         migrate.upgrade(self.database)
         self.writer = GroupWriter(self.database)
         self._relaxed_writer = GroupWriter(relaxed, name="relaxed")
