@@ -32,6 +32,7 @@ _FAST = {
     "shared_buffers": "32MB",
     "max_wal_size": "256MB",
     "autovacuum": "off",
+    "deadlock_timeout": "100ms",
 }
 
 

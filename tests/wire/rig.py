@@ -92,10 +92,11 @@ class Rig:
         self.clock = Clock()
         self.rung: list[DatasetId] = []
         self._stack = ExitStack()
-        self.database = Database(self.settings.store_url)
+        url, patience_s = self.settings.store_url, self.settings.store.busy_timeout_s
+        self.database = Database(url, busy_timeout_s=patience_s)
         migrate.upgrade(self.database)
         self.writer = GroupWriter(self.database)
-        self.nonces = NonceMemory(self.database)
+        self.nonces = NonceMemory(self.database, busy_timeout_s=patience_s)
         self._stack.callback(self.database.close)
         self._stack.callback(self.writer.close)
         self._stack.callback(self.nonces.close)

@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,9 +29,9 @@ LABELS: list[dict[str, Any]] = [
     ],
 )
 def test_labels_are_compared_as_text(
-    tmp_path: Path, wanted: dict[str, str] | None, found: list[int]
+    empty_url: str, wanted: dict[str, str] | None, found: list[int]
 ) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    database = Database(empty_url)
     with database.write() as tx:
         THINGS.create(tx)
         tx.execute(insert(THINGS), [{"n": n, "labels": one} for n, one in enumerate(LABELS)])

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Float, bindparam, text
+from sqlalchemy.types import NullType
 
 from imm_ray.api.file_query import SimpleQuery, read_condition
 from imm_ray.model import ClusterEvent, ClusterId, ClusterKind, DatasetId, EditKind, EventKind
@@ -37,8 +39,8 @@ def migrate_to(tx: Tx, revision: str) -> None:
     command.upgrade(config, revision)
 
 
-def test_a_database_of_the_first_version_is_taken_over_with_its_rows(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+def test_a_database_of_the_first_version_is_taken_over_with_its_rows(empty_url: str) -> None:
+    database = Database(empty_url)
     with database.write() as tx:
         migrate_to(tx, "0001")
         for row in ROWS:
@@ -57,8 +59,8 @@ def test_a_database_of_the_first_version_is_taken_over_with_its_rows(tmp_path: P
     database.close()
 
 
-def test_files_of_an_earlier_version_are_found_by_queries(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+def test_files_of_an_earlier_version_are_found_by_queries(empty_url: str) -> None:
+    database = Database(empty_url)
     said = (
         '{"CustomLabels":{"City":"Köln","n":3,"t":true},"LatLong":"48.1,11.5","Title":"Straße",'
         '"Labels":[{"LabelName":"Tür"}],"Addresses":[{"City":"Bonn"}]}'
@@ -69,10 +71,16 @@ def test_files_of_an_earlier_version_are_found_by_queries(tmp_path: Path) -> Non
         for row in ROWS[:2]:
             tx.exec_driver_sql(row)
         insert = f"INSERT INTO file ({columns}, updated_at, image_score, produce_time) "
-        values = "VALUES (?, 'd', ?, 1, 1, 'Succeeded', ?, '{}', 0, 0, ?, ?)"
+        values = "VALUES (:id, 'd', :uri, 1, 1, 'Succeeded', :said, '{}', 0, 0, :score, :taken)"
         taken = "2020-01-01T00:00:00"
-        tx.exec_driver_sql(insert + values, ("f1", "oss://b/1.jpg", said, 0.5, taken))
-        tx.exec_driver_sql(insert + values, ("f2", "oss://b/2.jpg", "{}", None, taken))
+        rows = [
+            ("f1", "oss://b/1.jpg", said, 0.5, taken),
+            ("f2", "oss://b/2.jpg", "{}", None, taken),
+        ]
+        names = ("id", "uri", "said", "score", "taken")
+        kinds = [bindparam("said", type_=NullType), bindparam("score", type_=Float)]
+        statement = text(insert + values).bindparams(*kinds)
+        tx.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])
     migrate.upgrade(database)
     here = {"Field": "CustomLabels.n", "Operation": "gt", "Value": "2"}
     there = {"Field": "LatLong", "Operation": "geo-distance", "Value": "48.1,11.5;1"}

@@ -4,7 +4,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -19,12 +18,11 @@ MANY = 6
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'imm.db'}"
-    database = Database(url)
+def url(store_url: str) -> str:
+    database = Database(store_url)
     migrate.upgrade(database)
     database.close()
-    return url
+    return store_url
 
 
 def project(name: str) -> Project:
