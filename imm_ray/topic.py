@@ -23,7 +23,7 @@ from imm_ray.share import Share
 Shape = Literal["mns-simplified", "mns-xml", "cloudevents"]
 """How a message is written: as an MNS topic pushes it, or as EventBridge does."""
 
-SECRET_PREFIX = "whsec_"
+KEY_MARK = "whsec_"
 _SHORTEST_SECRET = 24  # bytes; the specification's own bounds, "Signature scheme"
 _LONGEST_SECRET = 64
 
@@ -123,12 +123,12 @@ def signing_key(secret: str) -> bytes:
         It is not base64, or not 24 to 64 bytes. The message shows nothing of it.
     """
     try:
-        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+        key = base64.b64decode(secret.removeprefix(KEY_MARK), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if not _SHORTEST_SECRET <= len(key) <= _LONGEST_SECRET:
         raise ValueError(
-            f"a signing secret is {SECRET_PREFIX} and the base64 of {_SHORTEST_SECRET} to "
+            f"a signing secret is {KEY_MARK} and the base64 of {_SHORTEST_SECRET} to "
             f"{_LONGEST_SECRET} random bytes"
         ) from None
     return key

@@ -111,9 +111,7 @@ def bury(tx: Tx, topics: Collection[str], put_until: datetime, error: str, *, li
         .limit(limit)
     )
     buried = tx.execute(
-        update(tables.outbox)
-        .where(_O.message_id.in_(old.scalar_subquery()))
-        .values(dead=True, last_error=error)
+        update(tables.outbox).where(_O.message_id.in_(old)).values(dead=True, last_error=error)
     )
     return buried.rowcount
 

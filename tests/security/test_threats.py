@@ -13,14 +13,17 @@ S10 confusion of resources by their names: unit/api/test_resource; security/test
 S11 ids of other accounts, projects, datasets: here; security/test_accounts
 S12 page tokens, changed or of somebody else: unit/api/test_paging; security/test_accounts
 S13 injection into filters: here; security/test_fuzz
-S14 requests forged through the server: here (a source is named by its bucket, never by a URL)
+S14 requests forged through the server: here (a source is named by its bucket, never by a URL);
+    addresses of notifications are the operator's alone: imm_ray.topic, unit/test_topic
 S15 paths and links out of a bucket: unit/media/test_buckets; unit/media/test_remote
 S16 decompression bombs, bugs of decoders: unit/media/test_decoder; hostile/test_corpus
 S17 EXIF and XMP: unit/media/test_decode; hostile/test_corpus
 S18 code in stored files: here; unit/embed/test_convert
 S19 foreign models: unit/embed/test_cards (files by their SHA-256 only)
-S20 Ray's own ports: ray/test_life (the token); a scan of all sockets is deployment's, another issue
-S21 secrets where they can be read: security/test_secrets
+S20 Ray's own ports: ray/test_life (the token); the metrics' port: unit/runtime/test_metrics_page;
+    a scan of all sockets is deployment's, another issue
+S21 secrets where they can be read: security/test_secrets; security/test_logs;
+    unit/runtime/test_logging
 S22 scripts in names: there is no console yet, answers are JSON; the console's issue
 S23 pages of strangers, DNS rebinding: wire/test_http (Host, Origin); cookies are the console's
 S24 exhaustion: here; security/test_fuzz; unit/api/test_rate; memory: ``python -m benchmarks fuzz``;
@@ -28,7 +31,7 @@ S24 exhaustion: here; security/test_fuzz; unit/api/test_rate; memory: ``python -
 S25 patterns that take long: unit/api/test_policy
 S26 ranges, multipart, many form fields: wire/test_http_layer; here (S24)
 S27 erasure of biometric data from files and snapshots: the issue of ``erase`` and ``fsck``
-S28 forged notifications: the notifications' issue; redirects: unit/notify/test_sender
+S28 forged and repeated notifications: unit/notify/test_signing; redirects: unit/notify/test_sender
 S29 STS credentials: unit/api/test_signature; unit/api/test_policy; security/test_accounts
 S30 default passwords: here; unit/runtime/test_exposure
 S31 supply chain: continuous integration's
