@@ -219,7 +219,8 @@ def table(rows: Sequence[Row]) -> str:
         "# The hostile corpus, file by file",
         "",
         "Written by `python -m benchmarks hostile`. CPU and memory are the decoder child's, "
-        "its 40 MB at rest included; a verdict is that of two passes in different orders.",
+        "what it needs at rest (about 77 MB) included; a verdict is that of two passes in "
+        "different orders.",
         "",
         "| file | kind | expected | verdict | CPU s | peak MB | reason |",
         "|---|---|---|---|---:|---:|---|",

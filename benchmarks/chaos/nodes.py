@@ -68,7 +68,7 @@ def main() -> None:
             serve.delete(APP)
         finally:
             ray.shutdown()
-            cluster.shutdown()  # type: ignore[no-untyped-call]
+            cluster.shutdown()  # type: ignore[no-untyped-call]  # as all of Ray
 
 
 def _options() -> argparse.Namespace:

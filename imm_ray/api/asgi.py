@@ -14,8 +14,9 @@ a request for a WebSocket                            403, empty
 a request while no replica serves, or whose replica  503 or 500, text/plain (Serve); a client may
 dies                                                 send it again
 a request to an HTTP proxy that has just started     404, text/plain, ``Path '/' not found. Ping``
-and does not know the app yet (a start, or the       ``...`` (Serve); nothing was done, a client may
-proxy itself had died)                               send it again
+and does not know the app yet (a start, or it had    ``...`` (Serve); nothing was done, a client may
+died), or to one that does not know it any more,     send it again
+because the service is being stopped
 the same behind the HAProxy ingress                  HAProxy's own 400, 408, 502, 503 and 504, HTML
 ===================================================  ==============================================
 
