@@ -18,6 +18,7 @@ COMMANDS = {
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
     "conformance": ("benchmarks.conformance", "every action through every official client"),
     "serving": ("benchmarks.serving.command", "requests a second, their times, and our share"),
+    "mutants": ("benchmarks.mutants.command", "seeded bugs: which do the tests catch?"),
 }
 """Measurements whose ``main(arguments)`` reads its own options: module and question."""
 

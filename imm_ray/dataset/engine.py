@@ -154,6 +154,8 @@ class DatasetEngine:
             loading.named_clusters(self._database, self.dataset_id),
         )
         reached("engine.loaded")
+        if deleted:
+            self._settle_deletes()
         self.mend()
 
     def mend(self) -> None:
@@ -170,20 +172,13 @@ class DatasetEngine:
             self._collections[ClusterKind.FIGURE].found_with(self._holding.min_entity_count)
         if not deleted:
             return
-        seq = deleted[-1][1]
         gone = [file_id for file_id, _ in deleted]
         self._thumbnails.forget(self.dataset_id, gone)
         reached("deletes.thumbnails_forgotten")
-        self._transactions.commit(lambda tx: work.mended(tx, self._lease, seq))
-        reached("deletes.mended")
         for collection in self._collections.values():
             collection.drop(gone)
-        self._mended_seq = seq
-        self._transactions.commit(
-            lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
-            until_done=True,
-        )
-        reached("deletes.tombstones_forgotten")
+        self._mended_seq = deleted[-1][1]
+        self._settle_deletes()
 
     def pull(self, limit: int, in_hand: Sequence[PendingFile]) -> list[PendingFile]:
         """Return files to embed together: at most ``limit``, none of those in hand.
@@ -346,6 +341,17 @@ class DatasetEngine:
                 work.pending_of_dataset(tx, self.dataset_id) > 0
                 or len(work.deleted_since(tx, self.dataset_id, self._mended_seq)) > 0
             )
+
+    def _settle_deletes(self) -> None:
+        """Record which deletes memory knows of, so that the janitor rings for them no more."""
+        seq = self._mended_seq
+        self._transactions.commit(lambda tx: work.mended(tx, self._lease, seq))
+        reached("deletes.mended")
+        self._transactions.commit(
+            lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
+            until_done=True,
+        )
+        reached("deletes.tombstones_forgotten")
 
     def _fail(self, task: Task, message: str) -> None:
         _log.error("a run was stopped", dataset_id=self.dataset_id, task_id=task.task_id)

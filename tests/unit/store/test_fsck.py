@@ -149,7 +149,7 @@ def test_what_is_said_has_no_vector_and_nothing_of_clients(
 
 
 def test_a_long_list_is_cut(busy: Path, tmp_path: Path) -> None:
-    copy = shutil.copy(busy, tmp_path / "imm.db")
+    copy = Path(shutil.copy(busy, tmp_path / "imm.db"))
     with closing(sqlite3.connect(copy)) as raw:
         raw.execute("UPDATE cluster_state SET item_count = item_count + 1")
         raw.commit()
@@ -165,7 +165,7 @@ def test_a_check_writes_nothing(busy: Path) -> None:
 
 
 def test_a_damaged_message_is_no_error(busy: Path, tmp_path: Path) -> None:
-    copy = shutil.copy(busy, tmp_path / "imm.db")
+    copy = Path(shutil.copy(busy, tmp_path / "imm.db"))
     with closing(sqlite3.connect(copy)) as raw:
         raw.execute("UPDATE outbox SET body = '[1]'")
         raw.commit()
