@@ -22,6 +22,7 @@ COMMANDS = {
     "hostile": ("benchmarks.hostile", "hostile pictures on the whole way: verdict, CPU, memory"),
     "soak": ("benchmarks.soak", "24 simulated hours: memory, handles, threads, rows, database"),
     "serving": ("benchmarks.serving.command", "requests a second, their times, and our share"),
+    "mutants": ("benchmarks.mutants.command", "seeded bugs: which do the tests catch?"),
 }
 """Measurements whose ``main(arguments)`` reads its own options: module and question."""
 

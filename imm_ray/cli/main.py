@@ -17,6 +17,7 @@ from rich.text import Text
 
 from imm_ray import __version__
 from imm_ray.cli.album import PHOTOS
+from imm_ray.cli.fsck import fsck
 from imm_ray.cli.migrate import migrate
 from imm_ray.cli.serve import serve
 from imm_ray.cli.tasks import tasks
@@ -37,6 +38,7 @@ app.add_typer(models_app, name="models")
 app.command("serve")(serve)
 app.command("migrate")(migrate)
 app.command("tasks")(tasks)
+app.command("fsck")(fsck)
 
 
 def _print_version(asked: bool) -> None:

@@ -164,12 +164,9 @@ class DatasetEngine:
             constraints.load(self._database, self.dataset_id),
             loading.named_clusters(self._database, self.dataset_id),
         )
-        if deleted:  # what was loaded is without them: an owner before has died before it said so
-            self._transactions.commit(
-                lambda tx: work.mended(tx, self._lease, deleted[-1][1]),
-            )
-            self._forget_tombstones()
         reached("engine.loaded")
+        if deleted:  # what was loaded is without them: an owner before has died before it said so
+            self._settle_deletes()
         self.mend()
 
     def mend(self) -> None:
@@ -186,17 +183,13 @@ class DatasetEngine:
             self._collections[ClusterKind.FIGURE].found_with(self._holding.min_entity_count)
         if not deleted:
             return
-        seq = deleted[-1][1]
         gone = [file_id for file_id, _ in deleted]
         self._thumbnails.forget(self.dataset_id, gone)
         reached("deletes.thumbnails_forgotten")
-        self._transactions.commit(lambda tx: work.mended(tx, self._lease, seq))
-        reached("deletes.mended")
         for collection in self._collections.values():
             collection.drop(gone)
-        self._mended_seq = seq
-        self._forget_tombstones()
-        reached("deletes.tombstones_forgotten")
+        self._mended_seq = deleted[-1][1]
+        self._settle_deletes()
 
     def pull(self, limit: int, in_hand: Sequence[PendingFile]) -> list[PendingFile]:
         """Return files to embed together: at most ``limit``, none of those in hand.
@@ -368,12 +361,16 @@ class DatasetEngine:
         """Give the dataset up (see `Departure.part`); return whether work is left."""
         return self._departure.part(self._mended_seq, for_good=for_good)
 
-    def _forget_tombstones(self) -> None:
-        """Delete the tombstones of deletes that every index of the owner knows."""
+    def _settle_deletes(self) -> None:
+        """Record which deletes memory knows of, so that the janitor rings for them no more."""
+        seq = self._mended_seq
+        self._transactions.commit(lambda tx: work.mended(tx, self._lease, seq))
+        reached("deletes.mended")
         self._transactions.commit(
             lambda tx: work.forget_tombstones(tx, self._lease, limit=staging.CHUNK) > 0,
             until_done=True,
         )
+        reached("deletes.tombstones_forgotten")
 
     def _fail(self, task: Task, message: str) -> None:
         _log.error("a run was stopped", dataset_id=self.dataset_id, task_id=task.task_id)

@@ -86,6 +86,13 @@ def by_id(tx: Tx, dataset_id: DatasetId) -> Dataset | None:
     return None if row is None else _dataset(row)
 
 
+def all_ids(tx: Tx) -> list[DatasetId]:
+    """Return the identities of all datasets that there are, of all accounts."""
+    d = tables.dataset.c
+    query = select(d.dataset_id).where(d.purged_at.is_(None)).order_by(d.dataset_id)
+    return [DatasetId(dataset_id) for dataset_id in tx.scalars(query)]
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What clients have said of how a dataset is processed."""

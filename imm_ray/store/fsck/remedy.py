@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 _RESTORE = "Stop the service, keep a copy of the data for a report, and restore the last backup."
 _RUN_AGAIN = (
-    "Ask for a consolidation of the dataset (ImmRayConsolidateFigureClusters, or a clustering task "
-    "after any change): the next run states these clusters anew. If it stays, restore the backup."
+    "Create a clustering task of the dataset once anything in it has changed (index one file "
+    "again): the run states the clusters that it touches anew. If it stays, restore the backup."
 )
 _INDEX_AGAIN = "Index the named file again (IndexFileMeta): its results are then made anew."
 _RING = "Start the service and wait a minute: its janitor looks for such work. If it stays, report."

@@ -1,0 +1,1 @@
+"""Seeded bugs in the durability code: do the tests catch them?"""
