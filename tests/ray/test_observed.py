@@ -29,7 +29,7 @@ EXPECTED = (
 
 
 def wait_until_ready(address: str) -> None:
-    """Return when the server says that it is ready: its owner host is made by the first question."""
+    """Return when the server is ready: its owner host is made by the first question."""
     deadline = time.monotonic() + SCRAPE_S
     while (answer := httpx.get(f"http://{address}/readyz", timeout=30)).status_code != 200:
         assert (answer.status_code, answer.json()) == (503, {"Status": "unavailable"})

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from imm_ray.runtime.purge import Purge
 from imm_ray.settings import Settings, load_settings
 from imm_ray.store import constants, migrate, ownership, purge, work
 from imm_ray.store.database import Database
+from imm_ray.store.nonce_memory import NonceMemory, open_relaxed
 from imm_ray.store.ownership import DatasetGone, Lease
 from imm_ray.store.writer import GroupWriter
 from imm_ray.testing import FakeEmbedder
@@ -65,20 +66,21 @@ class Life:
         self.settings.data.mkdir(parents=True, exist_ok=True)
         self.embedder = embedder
         self._stack = ExitStack()
-        self.database = self._open(relaxed=False)
-        relaxed = self._open(relaxed=True)
+        self.database = self._open()
         migrate.upgrade(self.database)
         with self.database.write() as tx:
             self._generation = constants.next_generation(tx)
             secret = constants.secret(tx)
         builder = NotificationBuilder(self.settings.server.region)
         self._notices = Notices(task=builder.task, request=builder.index_request)
+        nonces = NonceMemory(self.database)
+        self._stack.callback(nonces.close)
         self._service = ImmService(
             self.settings,
             KeyRing.of_users(self.settings.auth.users),
             database=self.database,
             writer=self._writer(self.database),
-            relaxed=self._writer(relaxed),
+            nonces=nonces,
             secret=secret,
             clock=self.now,
             ring=lambda dataset_id: None,
@@ -138,13 +140,13 @@ class Life:
     def deliver(self) -> None:
         """Send every message that is due."""
         dispatcher = Dispatcher(self.database, self.settings.notifications, self.now)
-        while dispatcher.deliver_due():
-            pass
+        asyncio.run(dispatcher.deliver_due())
 
     def expire(self) -> None:
         """Delete what is too old."""
         retention = self.settings.tasks.retention_days
-        Purge(self.database, self.now, retention_days=retention).run()
+        with closing(open_relaxed(self.database)) as relaxed:
+            Purge(self.database, self.now, relaxed=relaxed, retention_days=retention).run()
 
     async def _own(self, dataset_id: DatasetId) -> None:
         if dataset_id not in self._owned:
@@ -173,8 +175,8 @@ class Life:
                 ownership.release(tx, lease)
             service.close()
 
-    def _open(self, *, relaxed: bool) -> Database:
-        database = Database(self.settings.store_url, relaxed=relaxed)
+    def _open(self) -> Database:
+        database = Database(self.settings.store_url)
         self._stack.callback(database.close)
         return database
 

@@ -1,12 +1,15 @@
 """A message in a topic's file is on the disk before it counts as delivered."""
 
+import asyncio
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from imm_ray.model import Message
 from imm_ray.notify.sender import DeliveryFailed, FileSender
+from imm_ray.topic import Topic
 
 MESSAGE = Message("m", "topic", "type", '{"id":"1"}')
 
@@ -18,5 +21,6 @@ def test_a_message_that_could_not_be_synced_was_not_delivered(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", failing)
+    topic = Topic(target=str(tmp_path / "told.jsonl"))
     with pytest.raises(DeliveryFailed, match="Input/output error"):
-        FileSender(tmp_path / "told.jsonl").send(MESSAGE)
+        asyncio.run(FileSender(topic).send(MESSAGE, datetime(2026, 1, 1, tzinfo=UTC)))
