@@ -21,7 +21,7 @@ from imm_ray.model import (
     Task,
     TaskStatus,
 )
-from imm_ray.store import lineage, loading, staging, tasks
+from imm_ray.store import lineage, loading, snapshots, staging, tasks
 from imm_ray.store.database import Database, Tx
 from imm_ray.store.edits import SettledEdit
 from imm_ray.store.ownership import Lease
@@ -120,6 +120,8 @@ class Publisher:
         with self._database.write() as tx:
             if not staging.publish(tx, self._lease, kind, run, end, self._notices):
                 return False
+            if collection.has_consolidated:
+                snapshots.outdate(tx, self._lease, kind)
         if cause.task is None:
             _log.info("run published", kind=str(kind), run=run, milliseconds=times, **plan.ledger)
         self._settled.add(kind)

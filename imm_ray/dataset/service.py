@@ -77,6 +77,13 @@ class DatasetService:
         self._rung.set()
         return await self._call(partial(self._engine.explain_pair, pair))
 
+    async def save(self, *, anew: bool = False) -> bool:
+        """Write a snapshot of all that has changed; return whether there is one.
+
+        It waits for the engine call under way: for who stops the service, or has erased something.
+        """
+        return await self._call(partial(self._engine.save, anew=anew))
+
     async def run(self, *, idle_s: float) -> None:
         """Load the engine and work; return after ``idle_s`` seconds of rest, with it closed.
 
@@ -93,7 +100,10 @@ class DatasetService:
                 rang = await self._rest(idle_s)
                 if rang or await self._call(self._engine.has_work):
                     continue
-                if not self._rung.is_set():  # else somebody has asked while the engine looked
+                if self._rung.is_set():  # somebody has asked while the engine looked
+                    continue
+                await self._call(self._engine.save)
+                if not self._rung.is_set():
                     return
         finally:
             self._failure = self._failure or EngineClosed()
@@ -139,6 +149,7 @@ class DatasetService:
     async def _step(self) -> bool:
         """Do one thing; return False when there was nothing to do."""
         await self._call(self._engine.mend)
+        await self._call(self._engine.checkpoint)
         search = await self._call(self._engine.due_search)
         if search is not None and not self._is_searching and not self._in_hand:
             self._is_searching = True

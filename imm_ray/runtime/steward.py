@@ -10,6 +10,7 @@ import structlog
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.purge import purge_datasets
+from imm_ray.dataset.snapshot.erasure import sweep_snapshots
 from imm_ray.dataset.thumbnail_sweep import sweep_thumbnails
 from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.runtime.clock import utc_now
@@ -20,6 +21,7 @@ from imm_ray.runtime.names import NAMESPACE, STEWARD
 from imm_ray.runtime.purge import Purge
 from imm_ray.settings import Settings
 from imm_ray.store import work
+from imm_ray.store.blobs import open_blobs
 from imm_ray.store.database import Database
 
 _DELIVER_S = 0.5
@@ -42,6 +44,7 @@ class Steward:
         self._settings = settings
         self._database = Database(settings.store_url)
         self._thumbnails = open_thumbnails(settings)
+        self._blobs = open_blobs(settings)
         self._directory = Directory(self._database, settings, generation)
         messages = NotificationBuilder(settings.server.region)
         self._notices = Notices(task=messages.task, request=messages.index_request)
@@ -71,12 +74,17 @@ class Steward:
     def _erase(self) -> None:
         """Delete what is left of purged datasets."""
         purge_datasets(
-            self._database, notices=self._notices, clock=utc_now, thumbnails=self._thumbnails
+            self._database,
+            notices=self._notices,
+            clock=utc_now,
+            thumbnails=self._thumbnails,
+            blobs=self._blobs,
         )
 
     def _sweep(self) -> None:
-        """Throw away thumbnails that a crash or a race has left."""
+        """Throw away thumbnails and snapshots that a crash or a race has left."""
         sweep_thumbnails(self._database, self._thumbnails)
+        sweep_snapshots(self._database, self._blobs)
 
 
 def start_steward(settings: Settings, generation: int) -> None:

@@ -39,6 +39,7 @@ from imm_ray.model import (
 )
 from imm_ray.settings import Settings, load_settings
 from imm_ray.store import constants, migrate, outbox, ownership, purge, work
+from imm_ray.store.blobs import open_blobs
 from imm_ray.store.database import Database
 from imm_ray.store.ownership import DatasetGone
 from imm_ray.store.writer import GroupWriter
@@ -278,7 +279,13 @@ class LocalImm:
 
     def _purge(self) -> None:
         kept = open_thumbnails(self.settings)
-        purge_datasets(self.database, notices=self._notices(), clock=self.clock, thumbnails=kept)
+        purge_datasets(
+            self.database,
+            notices=self._notices(),
+            clock=self.clock,
+            thumbnails=kept,
+            blobs=open_blobs(self.settings),
+        )
 
     def _notices(self) -> Notices:
         messages = NotificationBuilder(self.settings.server.region)

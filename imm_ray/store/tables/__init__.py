@@ -46,6 +46,7 @@ from imm_ray.store.tables.work import (
     nonce,
     outbox,
     ownership,
+    snapshot,
     task,
 )
 
@@ -71,6 +72,7 @@ __all__ = [
     "ownership",
     "project",
     "retired_cluster",
+    "snapshot",
     "task",
     "tombstone",
 ]
