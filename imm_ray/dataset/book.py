@@ -300,12 +300,15 @@ class Book:
         items, number = self._figures.items, self._figures.places.number
         said: dict[int, int] = {}
         kept_out: dict[int, set[int]] = {}
+        banned: dict[str, set[int]] = {}
+        for item_id, cluster_id in self._bans:
+            banned.setdefault(item_id, set()).add(number(cluster_id))
         slots = items.slots_of({*self._pins, *(item_id for item_id, _ in self._bans)})
         slots = slots[items.in_graph[slots]]
         for slot, item_id in zip(slots.tolist(), items.item_ids(slots), strict=True):
             if (pin := self._pins.get(item_id)) is not None:
                 said[slot] = number(pin.cluster_id)
-            kept_out[slot] = {number(c) for i, c in self._bans if i == item_id}
+            kept_out[slot] = banned.get(item_id, set())
         for slot in sorted(pins.keys() | said.keys()):
             if pins.get(slot, NOWHERE) != said.get(slot, NOWHERE):
                 self._clusterer.pin(slot, said.get(slot, NOWHERE))
