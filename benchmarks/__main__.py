@@ -17,6 +17,7 @@ COMMANDS = {
     "fuzz": ("benchmarks.fuzz", "mutated requests to every action: what is answered, and memory"),
     "clustering": ("benchmarks.clustering.command", "quality and cost of the clustering engine"),
     "conformance": ("benchmarks.conformance", "every action through every official client"),
+    "restart": ("benchmarks.restart.command", "seconds with a snapshot, without, and its cost"),
     "serving": ("benchmarks.serving.command", "requests a second, their times, and our share"),
 }
 """Measurements whose ``main(arguments)`` reads its own options: module and question."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
@@ -36,7 +36,6 @@ class Surroundings:
     lease: Lease
     blobs: Blobs
     settings: Snapshots
-    executor: Executor
     clock: Clock
     monotonic: Callable[[], float] = time.monotonic
 
@@ -61,12 +60,15 @@ class SnapshotKeeper:
         self._collection = collection
         self._binding = {**binding, "dataset": around.lease.dataset_id, "kind": str(kind)}
         self._around = around
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"imm-ray-snapshot-{kind}")
+        self.cut_ms = 0
+        """How long the engine's thread was held by the last cut."""
         self._writer = SegmentWriter(
             collection,
             around.blobs,
             folder=around.lease.dataset_id,
             name=f"{kind}-{around.lease.epoch}",
-            executor=around.executor,
+            executor=self._executor,
         )
         self._work: Iterator[bool] | None = None
         self._has_some = False
@@ -131,6 +133,15 @@ class SnapshotKeeper:
             self._writer.undo()
             raise
 
+    def close(self) -> None:
+        """End the thread, after what it has in hand."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes stored so far."""
+        return self._writer.written_bytes
+
     @property
     def _is_worth_it(self) -> bool:
         return len(self._collection) >= self._around.settings.least_items
@@ -152,7 +163,7 @@ class SnapshotKeeper:
         changes, removals = self._collection.changes, self._collection.removals
         segments = self._writer.cut()
         manifest = self._manifest(segments)
-        cut_ms = round(1e3 * (time.perf_counter() - begun))
+        self.cut_ms = round(1e3 * (time.perf_counter() - begun))
         yield from self._writer.settled()
         data = manifest.encode()
         name = f"{self._kind}-{manifest.epoch}-{manifest.number}.json"
@@ -176,7 +187,7 @@ class SnapshotKeeper:
         )
         self._writer.keep()
         self._note(changes, removals)
-        _log.info("snapshot written", kind=str(self._kind), bytes=size, cut_ms=cut_ms)
+        _log.info("snapshot written", kind=str(self._kind), bytes=size, cut_ms=self.cut_ms)
         self._writer.begin(self._delete_unnamed)
         yield from self._writer.settled()
 

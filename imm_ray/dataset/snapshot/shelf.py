@@ -1,7 +1,6 @@
 """The snapshots of one engine: one keeper for the figures, one for the pictures."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -39,13 +38,11 @@ class Shelf:
         bindings: Mapping[ClusterKind, JsonObject],
         clock: Clock,
     ) -> None:
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="imm-ray-snapshot")
         around = Surroundings(
             database=database,
             lease=lease,
             blobs=blobs,
             settings=settings,
-            executor=self._executor,
             clock=clock,
         )
         self._keepers = {
@@ -80,5 +77,6 @@ class Shelf:
         return True
 
     def close(self) -> None:
-        """End the thread, after what it has in hand."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        """End the threads, after what they have in hand."""
+        for keeper in self._keepers.values():
+            keeper.close()

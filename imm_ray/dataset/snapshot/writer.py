@@ -76,6 +76,8 @@ class SegmentWriter:
         self._known: dict[str, Segment] = {}
         """Stored columns and facts by their SHA-256."""
         self._in_flight: set[Future[None]] = set()
+        self.written_bytes = 0
+        """Bytes of all files so far."""
         self.keep()
 
     def adopt(self, manifest: Manifest, marks: NDArray[np.uint64]) -> None:
@@ -152,6 +154,7 @@ class SegmentWriter:
 
     def put(self, name: str, data: bytes) -> None:
         """Begin to store a file."""
+        self.written_bytes += len(data)
         self.begin(lambda: self._store(f"{self._folder}/{name}", data))
 
     def begin(self, work: Callable[[], None]) -> None:
