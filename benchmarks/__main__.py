@@ -21,6 +21,7 @@ COMMANDS = {
     "conformance": ("benchmarks.conformance", "every action through every official client"),
     "hostile": ("benchmarks.hostile", "hostile pictures on the whole way: verdict, CPU, memory"),
     "soak": ("benchmarks.soak", "24 simulated hours: memory, handles, threads, rows, database"),
+    "restart": ("benchmarks.restart.command", "seconds with a snapshot, without, and its cost"),
     "serving": ("benchmarks.serving.command", "requests a second, their times, and our share"),
     "mutants": ("benchmarks.mutants.command", "seeded bugs: which do the tests catch?"),
 }

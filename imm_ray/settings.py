@@ -199,6 +199,25 @@ class Notifications(_Section):
     at_once: int = Field(4, ge=1, description="messages on their way to one endpoint together")
 
 
+class Snapshots(_Section):
+    """What owners keep of their memory, so that a restart does not rebuild it from the database."""
+
+    url: str = Field(
+        "",
+        description="folder or fsspec URL (s3://BUCKET/PREFIX); '' = DATA/snapshots",
+    )
+    every_s: float = Field(600.0, gt=0, description="what has changed is written after this")
+    share: float = Field(
+        0.05, gt=0, le=1, description="or as soon as this share of the items has changed"
+    )
+    keep: int = Field(
+        2, ge=1, description="snapshots kept; never one that holds what was deleted since"
+    )
+    least_items: int = Field(
+        2_000, ge=0, description="with fewer items there is none: rebuilding is as quick"
+    )
+
+
 class Owners(_Section):
     """The actors that own datasets."""
 
@@ -302,6 +321,7 @@ class Settings(BaseSettings):
     clustering: Clustering = Clustering()
     index: Index = Index()
     notifications: Notifications = Notifications()
+    snapshots: Snapshots = Snapshots()
     owners: Owners = Owners()
     tasks: Tasks = Tasks()
     limits: Limits = Limits()

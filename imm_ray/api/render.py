@@ -78,6 +78,7 @@ def dataset_body(dataset: Dataset) -> dict[str, Any]:
         "TotalFileSize": dataset.total_file_size,
         "WorkflowParameters": [dict(parameter) for parameter in dataset.workflow_parameters],
         **_config(dataset.config),
+        **_rebuilding(dataset),
     }
 
 
@@ -97,6 +98,14 @@ def binding_body(binding: Binding, dataset: Dataset) -> dict[str, Any]:
 
 def _config(said: JsonObject) -> dict[str, Any]:
     return {"DatasetConfig": dict(said)} if said else {}
+
+
+def _rebuilding(dataset: Dataset) -> dict[str, Any]:
+    """Return ``ImmRayRebuilding``, an extension: how far what a restart has lost is restored."""
+    if not dataset.rebuild_total:
+        return {}
+    total = dataset.rebuild_total
+    return {"ImmRayRebuilding": {"Done": total - dataset.rebuild_left, "Total": total}}
 
 
 def _quotas(quotas: Quotas) -> dict[str, int]:

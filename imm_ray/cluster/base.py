@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from imm_ray.cluster import base_kernels as kernels
 from imm_ray.cluster.fixed import FixedVectors
 from imm_ray.cluster.graph import Slots
+from imm_ray.model.image import Image, column, numbers
 
 Numbers: TypeAlias = NDArray[np.int64]
 """Numbers of base clusters: internal, may be used again after a cluster has gone."""
@@ -17,6 +18,7 @@ Fixed: TypeAlias = Callable[[Slots], FixedVectors]
 """Returns the fixed-point vectors of slots."""
 
 _KEPT_FROM = 8  # the sum of a smaller cluster is computed when it is needed
+_ADDED_AT_ONCE = 32_768  # vectors in hand while sums are computed again
 
 
 class BaseClusters:
@@ -124,6 +126,37 @@ class BaseClusters:
         """Give up the numbers of clusters without members."""
         self._drop_rows(numbers)
         self._free_numbers += numbers.tolist()
+
+    def image(self, size: int) -> Image:
+        """Return which of the slots below ``size`` are together; sums follow from the vectors."""
+        return Image(
+            {"label": column(self.label, size, -1)},
+            {"key": column(self._key, self._next_number), "free": numbers(self._free_numbers)},
+        )
+
+    def restore(self, image: Image) -> None:
+        """Take over an `image`, without sums: `add_up` keeps those that are worth keeping."""
+        label, key = image.columns["label"], image.facts["key"]
+        self.label, self._following, self._before = (
+            np.full(len(label), -1, np.int32) for _ in range(3)
+        )
+        self._head, self._row = (np.full(len(key), -1, np.int32) for _ in range(2))
+        self.size = np.zeros(len(key), np.int32)
+        self._key = key
+        self._sums = np.empty((0, self._sums.shape[1]), np.int32)
+        self._free_numbers = image.facts["free"].tolist()
+        self._free_rows = []
+        self._next_number = len(key)
+        together = np.flatnonzero(label >= 0)
+        self.move(together, label[together].astype(np.int64))
+
+    def add_up(self, fixed: Fixed) -> None:
+        """Keep the sums of large clusters again, after a `restore`."""
+        large = np.flatnonzero(self.size >= _KEPT_FROM)
+        ends = np.cumsum(self.size[large], dtype=np.int64)
+        cuts = np.searchsorted(ends, np.arange(_ADDED_AT_ONCE, ends.max(initial=0), _ADDED_AT_ONCE))
+        for some in np.split(large, np.unique(cuts)):
+            self.state(some, self._key[some], self.sums(some, fixed))
 
     def _row_for(self, number: int) -> int:
         if self._row[number] < 0:

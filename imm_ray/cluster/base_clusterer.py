@@ -19,6 +19,7 @@ from imm_ray.cluster.newcomers import Newcomers
 from imm_ray.cluster.photos import ALONE, Photos
 from imm_ray.cluster.region import Graph, Region
 from imm_ray.cluster.run import Work
+from imm_ray.model.image import Image, column, numbers
 
 EXACT_ITEMS = 2_048
 """Touched connected components, the smallest first, are clustered whole while they have no more
@@ -192,6 +193,46 @@ class BaseClusterer:
         self._stirred.update(hollow[poor].tolist())
         self._rebuild_components()
         return freed
+
+    def state(self, size: int) -> Image:
+        """Return what is known of the slots below ``size``, without their lists."""
+        waiting = {
+            "fresh": self._fresh,
+            "near_removed": self._near_removed,
+            "stirred": self._stirred,
+            "dirty": self._dirty,
+            "changed": self._changed.numbers,
+            "gone": self._changed.gone,
+        }
+        facts = {name: numbers(slots) for name, slots in waiting.items()}
+        facts["approximate"] = np.array([self.is_approximate])
+        return Image.join(
+            Image({"core": column(self.graph.core, size)}, facts),
+            self.lists.state(size).under("lists"),
+            self.base.image(size).under("base"),
+            self.photos.state(size).under("photos"),
+            self.claims.state().under("claims"),
+            self._components.state(size).under("components"),
+        )
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`; the lists must be put back, and sums computed, before anything."""
+        self.lists.restore(image.part("lists"))
+        self.base.restore(image.part("base"))
+        self.photos.restore(image.part("photos"))
+        self.claims.restore(image.part("claims"))
+        self._components.restore(image.part("components"))
+        size = len(image.columns["core"])
+        self.graph.restore(image.columns["core"])
+        self._named = np.zeros(size, np.bool_)
+        taken = {
+            name: set(slots.tolist()) for name, slots in image.facts.items() if "." not in name
+        }
+        self._fresh, self._near_removed = taken["fresh"], taken["near_removed"]
+        self._stirred, self._dirty = taken["stirred"], taken["dirty"]
+        self._changed = Changed(taken["changed"], taken["gone"])
+        self._work = Work()
+        self.is_approximate = bool(image.facts["approximate"][0])
 
     def _taken(self) -> tuple[Changed, Work]:
         taken = self._changed, self._work

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imm_ray.cluster.graph import Slots
+from imm_ray.model.image import Image, pairs
 
 Owners = NDArray[np.int32]
 """Numbers of protected persons, from 1; 0 is nobody."""
@@ -99,6 +100,24 @@ class Claims:
         numbers = self._label(pinned).tolist()
         owners = self._owner_of.values()
         return {number: owner for number, owner in zip(numbers, owners, strict=True) if number >= 0}
+
+    def state(self) -> Image:
+        """Return all pins and bans: slots and owners."""
+        bans = [(slot, owner) for slot, owners in self.banned() for owner in sorted(owners)]
+        return Image(
+            facts={
+                "pins": pairs(self._owner_of),
+                "bans": np.array(bans, np.int64).reshape(-1, 2),
+            }
+        )
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`."""
+        self._owner_of, self._of_owner, self._banned = {}, {}, {}
+        for slot, owner in image.facts["pins"].tolist():
+            self.pin(slot, owner)
+        for slot, owner in image.facts["bans"].tolist():
+            self.ban(slot, owner)
 
     def _without(self, owner: int, slot: int) -> set[int]:
         """Return a person's pinned faces after one has gone."""

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from imm_ray.cluster import component_kernels as kernels
 from imm_ray.cluster.graph import Slots
+from imm_ray.model.image import Image, column
 
 
 class Components:
@@ -27,6 +28,14 @@ class Components:
             rows = max(slots, have + have // 4, 1024)
             self._parent.resize(rows, refcheck=False)
             self._weight.resize(rows, refcheck=False)
+
+    def state(self, size: int) -> Image:
+        """Return the components of the slots below ``size``."""
+        return Image({"parent": column(self._parent, size), "weight": column(self._weight, size)})
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`."""
+        self._parent, self._weight = image.columns["parent"], image.columns["weight"]
 
     def insert(self, slots: Slots) -> None:
         """Add items, each for itself."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from imm_ray.cluster.fixed import FixedVectors
 from imm_ray.cluster.graph import Slots
+from imm_ray.model.image import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,28 @@ class Duplicates:
         """Return all items that ``representatives`` stand for, ascending."""
         digests = map(self._digest, representatives.tolist())
         return np.sort(_slots(slot for digest in digests for slot in self._items[digest]))
+
+    def state(self, size: int) -> Image:
+        """Return the representatives and the digests of the slots below ``size``."""
+        slots = np.array(sorted(self._digest_of), np.int64)
+        digest, heads = np.zeros((size, 2), np.uint64), np.full(size, -1, np.int32)
+        joined = bytes.fromhex("".join(self._digest_of[slot] for slot in slots.tolist()))
+        digest[slots] = np.frombuffer(joined, ">u8").reshape(-1, 2)
+        heads[slots] = self.representatives(slots)
+        return Image({"digest": digest, "head": heads})
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`."""
+        heads = image.columns["head"]
+        slots = np.flatnonzero(heads >= 0)
+        # A representative is the first item of its digest.
+        slots = slots[np.argsort(heads[slots] != slots, kind="stable")]
+        text = image.columns["digest"][slots].astype(">u8").tobytes().hex()
+        digests = [text[i : i + 32] for i in range(0, len(text), 32)]
+        self._digest_of = dict(zip(slots.tolist(), digests, strict=True))
+        self._items = {}
+        for slot, digest in self._digest_of.items():
+            self._items.setdefault(digest, {})[slot] = None
 
     def _digest(self, slot: int) -> str:
         try:

@@ -1,5 +1,7 @@
 """Faces by person, incrementally: base clusters, the overlay over them, and who only follows."""
 
+from collections.abc import Mapping, Set
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,10 @@ from imm_ray.cluster.lists import WIDTH, RatedPairs
 from imm_ray.cluster.newcomers import Newcomers
 from imm_ray.cluster.overlay import Overlay
 from imm_ray.cluster.run import Group, Run, Work
+from imm_ray.model.image import Arrays, Image, Rows, numbers
+
+_OWNERS = {"base.claims.pins": 2, "base.claims.bans": 2, "overlay.owners": 2, "claimants": 1}
+"""Facts whose last column are owners, and how wide they are."""
 
 _SWEEP_SHARE = 0.05  # of all items: removed ones that wait for their slots
 
@@ -179,6 +185,64 @@ class FigureClusterer:
         """Return why two faces are one person or are not."""
         return explain(self._graph, self._overlay, self._followers, self._limits, a, b)
 
+    def state(self, size: int) -> Image:
+        """Return what is known of the slots below ``size``, without their neighbours."""
+        waiting = {
+            "hesitant": self._hesitant,
+            "looked_for": self._looked_for,
+            "claimed": self._claimed,
+            "claimants": self._claimants,
+            "bereft": self._bereft,
+        }
+        return Image.join(
+            Image(facts={name: numbers(slots) for name, slots in waiting.items()}),
+            self._base.state(size).under("base"),
+            self._overlay.state().under("overlay"),
+            self._followers.state().under("followers"),
+        )
+
+    def owners(self) -> list[int]:
+        """Return the numbers of the persons that a `state` refers to."""
+        state = self.state(0).facts
+        found = [state[name].reshape(-1, width)[:, -1] for name, width in _OWNERS.items()]
+        return [int(owner) for owner in np.unique(np.concatenate(found))]
+
+    def restore(self, image: Image, owners: Mapping[int, int]) -> None:
+        """Take over a `state`, whose ``owners`` have other numbers now.
+
+        `put_rows` and `resume` must follow.
+        """
+        image = Image(image.columns, _renumbered(image.facts, owners))
+        self._base.restore(image.part("base"))
+        self._overlay.restore(image.part("overlay"))
+        self._followers.restore(image.part("followers"))
+        taken = {
+            name: set(slots.tolist()) for name, slots in image.facts.items() if "." not in name
+        }
+        self._hesitant, self._looked_for = taken["hesitant"], taken["looked_for"]
+        self._claimed, self._claimants = taken["claimed"], taken["claimants"]
+        self._bereft = taken["bereft"]
+
+    def marks(self, size: int) -> NDArray[np.uint64]:
+        """Return a number of each slot's neighbours that changes when they do."""
+        return self._base.lists.marks(size)
+
+    def rows(self, slots: Slots) -> Rows:
+        """Return the neighbours of slots."""
+        return self._base.lists.rows(slots)
+
+    def put_rows(self, rows: Rows) -> None:
+        """Give slots back their neighbours, each slot once."""
+        self._base.lists.put_rows(rows)
+
+    def resume(self) -> None:
+        """Compute what follows from what was restored; the vectors must be known."""
+        self._base.base.add_up(self._graph.fixed)
+
+    def claims(self) -> tuple[Mapping[int, int], Mapping[int, Set[int]]]:
+        """Return the owner of each pinned face, and whom each banned one is kept out of."""
+        return self._graph.claims.pinned(), dict(self._graph.claims.banned())
+
     def _disturb(self, slot: int) -> None:
         """Have the next run look at a face on which a claim has changed."""
         self._looked_for.add(slot)
@@ -249,3 +313,13 @@ class FigureClusterer:
 
     def _core(self) -> NDArray[np.bool_]:
         return self._graph.core[: len(self._base.lists.alive)]
+
+
+def _renumbered(facts: Arrays, owners: Mapping[int, int]) -> Arrays:
+    """Return a copy of a state's facts with other numbers for the owners."""
+    found = dict(facts)
+    for name, width in _OWNERS.items():
+        wide = facts[name].reshape(-1, width).copy()
+        wide[:, -1] = [owners[owner] for owner in wide[:, -1].tolist()]
+        found[name] = wide.reshape(facts[name].shape)
+    return found

@@ -9,6 +9,7 @@ from imm_ray.cluster.graph import Slots
 from imm_ray.cluster.limits import FigureLimits
 from imm_ray.cluster.overlay import Overlay
 from imm_ray.cluster.region import Graph
+from imm_ray.model.image import Image, pairs
 
 _LEAST = 2  # core members of a cluster that a follower may join: a lone face is no evidence
 
@@ -70,6 +71,17 @@ class Followers:
         changes = [(before[s], self._leader.get(s)) for s in slots.tolist()]
         moved = {n for was, now in changes if was != now for n in (was, now) if n is not None}
         return moved, slots[[slot not in self._leader for slot in slots.tolist()]]
+
+    def state(self) -> Image:
+        """Return who follows whom."""
+        return Image(facts={"leaders": pairs(self._leader)})
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`."""
+        self._leader, self._of = {}, {}
+        for slot, number in image.facts["leaders"].tolist():
+            self._leader[slot] = number
+            self._of.setdefault(number, set()).add(slot)
 
     def _with_photos(self, slots: Slots) -> set[int]:
         """Return faces with all poor ones of their photos: they compete."""

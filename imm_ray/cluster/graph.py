@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from imm_ray.cluster.component_kernels import roots, unite
 from imm_ray.cluster.fixed import FixedVectors
-from imm_ray.cluster.list_kernels import pair_similarities
+from imm_ray.cluster.list_kernels import marks_of_runs, pair_similarities
+from imm_ray.model.image import Image, Rows
 
 Slots: TypeAlias = NDArray[np.int64]
 """Stable item numbers, given by the caller: shape ``(n,)``."""
@@ -94,6 +95,7 @@ class NeighbourGraph:
         self._alive = np.empty(0, np.bool_)
         self._touched = np.empty(0, np.bool_)
         self._runs: list[_Run] = []
+        self._restored: list[_Run] = []
         self._parent: NDArray[np.int32] = np.empty(0, np.int32)
         self._weight: NDArray[np.int32] = np.empty(0, np.int32)
 
@@ -205,6 +207,64 @@ class NeighbourGraph:
             v[once].astype(np.int32),
             found.similarity[once].astype(np.int64),
         )
+
+    def state(self, size: int) -> Image:
+        """Return which of the slots below ``size`` are here, and which a run must look at."""
+        here, touched = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+        here[self._slots[self._alive]] = True
+        touched[self.touched()] = True
+        return Image({"here": here, "touched": touched})
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`; `put_rows` and `resume` must follow."""
+        self._slots = np.flatnonzero(image.columns["here"])
+        self._alive = np.ones(len(self._slots), np.bool_)
+        self._touched = image.columns["touched"][self._slots]
+        self._row_of = {slot: row for row, slot in enumerate(self._slots.tolist())}
+        self._runs, self.pair_count = [], 0
+        self._restored = []
+
+    def marks(self, size: int) -> NDArray[np.uint64]:
+        """Return a number of each slot's `rows` that changes when they do."""
+        counts, run = self._by_slot(size)
+        found: NDArray[np.uint64] = marks_of_runs(run.target, run.similarity, counts)
+        return found
+
+    def rows(self, slots: Slots) -> Rows:
+        """Return the neighbours of slots that have lower slots: each pair stands in one row."""
+        counts, run = self._by_slot(int(slots.max(initial=-1)) + 1)
+        starts = np.cumsum(counts) - counts
+        mine = counts[slots].astype(np.int64)
+        places = np.repeat(starts[slots] - (np.cumsum(mine) - mine), mine) + np.arange(mine.sum())
+        return Rows(slots, counts[slots], run.target[places], run.similarity[places])
+
+    def put_rows(self, rows: Rows) -> None:
+        """Take pairs in: what `rows` returned, each slot once."""
+        source = np.repeat(rows.slots, rows.counts).astype(np.int32)
+        self._restored.append(_Run(source, rows.ids, rows.similarities))
+
+    def resume(self) -> None:
+        """Build the graph of all pairs that were put in."""
+        empty = np.empty(0, np.int32)
+        pairs = _Run.sort(_Run(empty, empty, empty), *self._restored)
+        self._restored = []
+        u, v = (
+            np.searchsorted(self._slots, s).astype(np.int32) for s in (pairs.source, pairs.target)
+        )
+        self._parent = np.arange(len(self._slots), dtype=np.int32)
+        self._weight = np.ones(len(self._slots), np.int32)
+        self._add_pairs(u, v, pairs.similarity)
+
+    def _by_slot(self, size: int) -> tuple[NDArray[np.int32], _Run]:
+        """Return how many pairs with lower slots each slot has, and these in the order of slots."""
+        empty = np.empty(0, np.int32)
+        run = _Run.sort(_Run(empty, empty, empty), *(self._living(run) for run in self._runs))
+        slots = self._slots.astype(np.int32)
+        source, target = slots[run.source], slots[run.target]
+        order = np.lexsort((target, source))
+        order = order[(target < source)[order] & (source < size)[order]]
+        found = _Run(source[order], target[order], run.similarity[order])
+        return np.bincount(found.source, minlength=size).astype(np.int32), found
 
     def _rows(self, slots: Slots) -> NDArray[np.int32]:
         try:

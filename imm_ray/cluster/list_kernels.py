@@ -7,6 +7,8 @@ pair, in no order. ``alive[slot]`` is False for removed items that a list may st
 of pairs is (similarity, then smaller content key, then smaller slot).
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -18,6 +20,9 @@ _Ints = NDArray[np.int64]
 _Counts = NDArray[np.int16]
 _Keys = NDArray[np.uint64]
 _Flags = NDArray[np.bool_]
+
+NO_PAIR = np.uint64(0xCBF29CE484222325)
+"""The mark of an empty list."""
 
 
 @njit(cache=True, nogil=True)
@@ -234,3 +239,71 @@ def region_edges(
                 u[n], v[n], s[n] = min(a, b), max(a, b), similarities[p, j]
                 n += 1
     return u[:n], v[:n], s[:n]
+
+
+@njit(cache=True, nogil=True)
+def _marked(mark: Any, other: int, similarity: int) -> Any:
+    """Return the mark of a list with one pair more."""
+    pair = (np.uint64(other) << np.uint64(32)) | (np.uint64(similarity) & np.uint64(0xFFFFFFFF))
+    pair = (pair ^ (pair >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    pair = (pair ^ (pair >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (mark ^ pair ^ (pair >> np.uint64(31))) * np.uint64(0x100000001B3)
+
+
+@njit(cache=True, nogil=True)
+def marks(ids: _Ids, similarities: _Ids, counts: _Counts) -> _Keys:
+    """Return 64 bits of each list: FNV-1a over its pairs, each mixed by the steps of splitmix64."""
+    found = np.empty(len(counts), np.uint64)
+    for p in range(len(counts)):
+        mark = NO_PAIR
+        for j in range(counts[p]):
+            mark = _marked(mark, ids[p, j], similarities[p, j])
+        found[p] = mark
+    return found
+
+
+@njit(cache=True, nogil=True)
+def marks_of_runs(ids: _Ids, similarities: _Ids, counts: _Ids) -> _Keys:
+    """Return the same of lists that lie one after the other."""
+    found = np.empty(len(counts), np.uint64)
+    n = 0
+    for p in range(len(counts)):
+        mark = NO_PAIR
+        for _ in range(counts[p]):
+            mark = _marked(mark, ids[n], similarities[n])
+            n += 1
+        found[p] = mark
+    return found
+
+
+@njit(cache=True, nogil=True)
+def gathered(ids: _Ids, similarities: _Ids, slots: _Ints, counts: _Ids) -> tuple[_Ids, _Ids]:
+    """Return the pairs of lists, list by list."""
+    total = 0
+    for count in counts:
+        total += count
+    found = np.empty(total, np.int32)
+    near = np.empty(total, np.int32)
+    n = 0
+    for i in range(len(slots)):
+        for j in range(counts[i]):
+            found[n], near[n] = ids[slots[i], j], similarities[slots[i], j]
+            n += 1
+    return found, near
+
+
+@njit(cache=True, nogil=True)
+def put(
+    ids: _Ids,
+    similarities: _Ids,
+    slots: _Ints,
+    counts: _Ids,
+    found: _Ids,
+    near: _Ids,
+) -> None:
+    """Write pairs into lists, list by list: what `gathered` returned."""
+    n = 0
+    for i in range(len(slots)):
+        for j in range(counts[i]):
+            ids[slots[i], j], similarities[slots[i], j] = found[n], near[n]
+            n += 1

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from imm_ray.cluster import list_kernels as kernels
 from imm_ray.cluster.fixed import FixedVectors, cosine_error, to_cosine, to_fixed
 from imm_ray.cluster.graph import Slots
+from imm_ray.model.image import Image, Rows, column, numbers
 
 WIDTH = 40
 """Neighbours kept of each item. Average link on 30 or more gave the partition of the whole graph
@@ -149,6 +150,49 @@ class NeighbourLists:
         ids, similarities = self.ids[slot, :count], self.similarities[slot, :count]
         living = self.alive[ids]
         return ids[living], similarities[living]
+
+    def state(self, size: int) -> Image:
+        """Return what is known of the slots below ``size``, without the lists: see `rows`."""
+        return Image(
+            {
+                "alive": column(self.alive, size),
+                "capped": column(self.capped, size),
+                "keys": column(self.keys, size),
+            },
+            {"quarantined": numbers(self._quarantined)},
+        )
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`; all lists are empty until `put_rows`."""
+        size = len(image.columns["alive"])
+        self.ids = np.empty((size, self.width), np.int32)
+        self.similarities = np.empty((size, self.width), np.int32)
+        self.counts = np.zeros(size, np.int16)
+        self.alive = image.columns["alive"]
+        self.capped = image.columns["capped"]
+        self.keys = image.columns["keys"]
+        self._quarantined = image.facts["quarantined"].tolist()
+        self._count = int(self.alive.sum())
+
+    def marks(self, size: int) -> NDArray[np.uint64]:
+        """Return a number of each list that is another one when the list is, for all it matters."""
+        found = kernels.marks(self.ids, self.similarities, self.counts)
+        return column(found, size, kernels.NO_PAIR)
+
+    def rows(self, slots: Slots) -> Rows:
+        """Return the lists of slots."""
+        counts = column(self.counts, int(slots.max(initial=-1)) + 1)[slots].astype(np.int32)
+        ids, similarities = kernels.gathered(self.ids, self.similarities, slots, counts)
+        return Rows(slots, counts, ids, similarities)
+
+    def put_rows(self, rows: Rows) -> None:
+        """Make `rows` the lists of their slots."""
+        if len(rows.counts) and not 0 <= rows.counts.min() <= rows.counts.max() <= self.width:
+            raise ValueError(f"a list has {rows.counts.max()} neighbours; {self.width} is the most")
+        kernels.put(
+            self.ids, self.similarities, rows.slots, rows.counts, rows.ids, rows.similarities
+        )
+        self.counts[rows.slots] = rows.counts
 
     def _offer(
         self,

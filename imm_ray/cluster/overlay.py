@@ -10,6 +10,7 @@ from imm_ray.cluster.base import Numbers
 from imm_ray.cluster.base_clusterer import Changed
 from imm_ray.cluster.limits import FigureLimits
 from imm_ray.cluster.region import Graph, Region
+from imm_ray.model.image import Image, pairs
 
 
 class Overlay:
@@ -89,6 +90,29 @@ class Overlay:
                 persons.append(mates)
                 left.difference_update(mates)
         return persons
+
+    def state(self) -> Image:
+        """Return which base clusters are near, partners, or somebody's."""
+        near = [(a, b) for a, others in sorted(self._near.items()) for b in sorted(others)]
+        return Image(
+            facts={
+                "near": np.array(near, np.int64).reshape(-1, 2),
+                "means": np.array([self._near[a][b] for a, b in near], np.float64),
+                "partners": pairs(self._partner),
+                "owners": pairs(self._owner_of),
+            }
+        )
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`."""
+        self._near, self._of_owner = {}, {}
+        means = image.facts["means"].tolist()
+        for (a, b), mean in zip(image.facts["near"].tolist(), means, strict=True):
+            self._near.setdefault(a, {})[b] = mean
+        self._partner = dict(image.facts["partners"].tolist())
+        self._owner_of = dict(image.facts["owners"].tolist())
+        for number, owner in self._owner_of.items():
+            self._of_owner.setdefault(owner, set()).add(number)
 
     def _take_owners(self, seeds: set[int]) -> set[int]:
         """Take over the claims; return all base clusters of owners that they or ``seeds`` touch."""

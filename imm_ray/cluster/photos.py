@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from imm_ray.cluster.fixed import FixedVectors
 from imm_ray.cluster.graph import Slots
+from imm_ray.model.image import Image, column
 
 ALONE = -1
 """The photo of a face that has its photo to itself."""
@@ -61,6 +62,20 @@ class Photos:
             if not faces:
                 del self._faces[int(self._photo_of[slot])]
             self._photo_of[slot] = ALONE
+
+    def state(self, size: int) -> Image:
+        """Return the photos of the slots below ``size``, and who looks alike there."""
+        alike = np.array(sorted(self._alike), np.int64).reshape(-1, 2)
+        return Image({"photo": column(self._photo_of, size, ALONE)}, {"alike": alike})
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`."""
+        self._photo_of = image.columns["photo"]
+        self._alike = {(a, b) for a, b in image.facts["alike"].tolist()}
+        self._faces = {}
+        crowded = np.flatnonzero(self._photo_of != ALONE)
+        for slot, photo in zip(crowded.tolist(), self._photo_of[crowded].tolist(), strict=True):
+            self._faces.setdefault(photo, []).append(slot)
 
     def conflict(self, a: int, b: int) -> bool:
         """Return whether two faces are two people of one photo."""

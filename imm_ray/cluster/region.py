@@ -56,6 +56,12 @@ class Graph:
             self._node_of.resize(rows, refcheck=False)
             self._node_of[have:] = -1
 
+    def restore(self, core: NDArray[np.bool_]) -> None:
+        """Take over which faces take part in average link."""
+        self.core = core
+        self._node_of = np.full(len(core), -1, np.int32)
+        self._node_of_cluster = np.empty(0, np.int32)
+
     @property
     def has_poor(self) -> bool:
         """Whether any face only follows."""

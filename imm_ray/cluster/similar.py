@@ -1,6 +1,6 @@
 """Groups of similar images, incrementally: complete link in every component that changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from imm_ray.cluster.graph import NeighbourGraph, Slots
 from imm_ray.cluster.lists import RatedPairs
 from imm_ray.cluster.newcomers import Newcomers
 from imm_ray.cluster.run import Group, Run, Work
+from imm_ray.model.image import Image, Rows, column, numbers
 
 GUARD = 5_000
 """A connected component of more images is not clustered whole at each run, only around what is new:
@@ -147,6 +148,59 @@ class SimilarClusterer:
         run = self._clustered(list(_batches(self._graph.components(self._graph.touched()))))
         self.is_approximate = False
         return run
+
+    def state(self, size: int) -> Image:
+        """Return what is known of the slots below ``size``, without their neighbours."""
+        group = np.full(size, -1, np.int32)
+        for number, members in enumerate(self._members.values()):
+            group[members] = number
+        return Image.join(
+            Image(
+                {"key": column(self._key, size), "group": group},
+                {
+                    "freed": numbers(self._freed),
+                    "approximate": np.array([self.is_approximate]),
+                    "capped": np.array([self.capped_lists]),
+                },
+            ),
+            self._graph.state(size).under("graph"),
+        )
+
+    def owners(self) -> list[int]:
+        """Return nobody: similar images belong to nobody."""
+        return []
+
+    def restore(self, image: Image, owners: Mapping[int, int]) -> None:
+        """Take over a `state`; `put_rows` and `resume` must follow."""
+        self._graph.restore(image.part("graph"))
+        self._key, group = image.columns["key"], image.columns["group"]
+        order = np.argsort(group, kind="stable")
+        order = order[group[order] >= 0]
+        cuts = np.flatnonzero(np.diff(group[order])) + 1
+        parts = np.split(order, cuts) if len(order) else []
+        self._members = dict(enumerate(parts))
+        self._next_name = len(parts)
+        self._group_of = dict(zip(order.tolist(), group[order].tolist(), strict=True))
+        self._freed = image.facts["freed"].tolist()
+        self._work = Work()
+        self.is_approximate = bool(image.facts["approximate"][0])
+        self.capped_lists = int(image.facts["capped"][0])
+
+    def marks(self, size: int) -> NDArray[np.uint64]:
+        """Return a number of each slot's neighbours that changes when they do."""
+        return self._graph.marks(size)
+
+    def rows(self, slots: Slots) -> Rows:
+        """Return the neighbours of slots, each pair once."""
+        return self._graph.rows(slots)
+
+    def put_rows(self, rows: Rows) -> None:
+        """Give slots back their neighbours, each slot once."""
+        self._graph.put_rows(rows)
+
+    def resume(self) -> None:
+        """Compute what follows from what was restored."""
+        self._graph.resume()
 
     def _nearest(self, found: RatedPairs) -> RatedPairs:
         """Return at most ``most`` pairs of each query, the nearest."""

@@ -70,6 +70,7 @@ class Book:
         items = self._figures.items
         slots = items.slots_of(self._pins)
         self.step_out(items.item_ids(slots[self._figures.are_new(slots)]))
+        self._reconcile()
 
     @property
     def protected(self) -> set[int]:
@@ -292,6 +293,29 @@ class Book:
         """Take over that all changes are durable."""
         self._added, self._removed = {}, {}
         self._heirs.clear()
+
+    def _reconcile(self) -> None:
+        """Tell the clusterer what it does not know: a snapshot may be older than constraints."""
+        pins, bans = self._clusterer.claims()
+        items, number = self._figures.items, self._figures.places.number
+        said: dict[int, int] = {}
+        kept_out: dict[int, set[int]] = {}
+        banned: dict[str, set[int]] = {}
+        for item_id, cluster_id in self._bans:
+            banned.setdefault(item_id, set()).add(number(cluster_id))
+        slots = items.slots_of({*self._pins, *(item_id for item_id, _ in self._bans)})
+        slots = slots[items.in_graph[slots]]
+        for slot, item_id in zip(slots.tolist(), items.item_ids(slots), strict=True):
+            if (pin := self._pins.get(item_id)) is not None:
+                said[slot] = number(pin.cluster_id)
+            kept_out[slot] = banned.get(item_id, set())
+        for slot in sorted(pins.keys() | said.keys()):
+            if pins.get(slot, NOWHERE) != said.get(slot, NOWHERE):
+                self._clusterer.pin(slot, said.get(slot, NOWHERE))
+        for slot in sorted(bans.keys() | kept_out.keys()):
+            before, now = set(bans.get(slot, ())), kept_out.get(slot, set())
+            for owner in sorted(before ^ now):
+                self._clusterer.ban(slot, owner, lift=owner in before)
 
     def _may_pin(self, item_id: str, cluster_id: ClusterId) -> bool:
         pin = self._pins.get(item_id)

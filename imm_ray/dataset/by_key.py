@@ -30,6 +30,11 @@ class SlotsByKey:
         if self._latest_count > max(_FEWEST, len(self._keys) // 8):
             self._settle()
 
+    def fill(self, keys: NDArray[np.uint64], slots: Slots) -> None:
+        """Add the first slots, each once."""
+        order = np.argsort(keys, kind="stable")
+        self._keys, self._slots = keys[order], slots[order]
+
     def get(self, key: int) -> list[int]:
         """Return the slots that were added under a key."""
         wanted = np.uint64(key)

@@ -13,21 +13,22 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from imm_ray.cluster.explanation import Explanation
-from imm_ray.cluster.founding import is_core, is_good
 from imm_ray.crash_point import reached
+from imm_ray.dataset import stock
 from imm_ray.dataset.attempts import PATIENCE, TaskAttempts
 from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.departure import Departure
 from imm_ray.dataset.face_search import FaceSearches
 from imm_ray.dataset.health import ImplausibleRun, usable
-from imm_ray.dataset.items import Item
 from imm_ray.dataset.measured import EngineMeasures
 from imm_ray.dataset.ports import UNMEASURED, Clock, Measures
 from imm_ray.dataset.publisher import Publisher, ShortTransactions
+from imm_ray.dataset.rebuilding import Rebuilding
 from imm_ray.dataset.rules import DatasetRules
 from imm_ray.dataset.runs import Runs
 from imm_ray.dataset.searches import Searches
+from imm_ray.dataset.snapshot.shelf import Shelf
 from imm_ray.dataset.thumbnail_sweep import KeptThumbnails
 from imm_ray.model import (
     ClusterKind,
@@ -56,7 +57,7 @@ from imm_ray.store import (
 )
 from imm_ray.store.database import Database, Tx
 from imm_ray.store.ownership import Lease
-from imm_ray.store.results import PendingFile, Result, StoredFigure, StoredImage
+from imm_ray.store.results import PendingFile, Result
 from imm_ray.store.trouble import Patience
 
 _log = structlog.get_logger(__name__)
@@ -104,6 +105,7 @@ class DatasetEngine:
         mismatch: str = "",
         measures: Measures = UNMEASURED,
         patience: Patience = PATIENCE,
+        shelf: Shelf | None = None,
     ) -> None:
         self.dataset_id: DatasetId = lease.dataset_id
         self._database = database
@@ -138,14 +140,16 @@ class DatasetEngine:
         self._notices = notices
         self._clock = clock
         self._rules_now = rules_now
+        self._shelf = shelf
+        self._stock = stock.Stock(database, lease.dataset_id, rules)
+        self._rebuilding = Rebuilding(database, lease, collections)
         self._holding = DatasetRules(min_entity_count=rules.min_entity_count)
         self._mended_seq = 0
         self._first_pending: dict[str, int] = {}
 
     def load(self) -> None:
-        """Read every vector and every visible place in a cluster."""
+        """Have every vector and every visible place in a cluster, from a snapshot or without."""
         reached("engine.opened")
-        figures, images = (self._collections[k] for k in (ClusterKind.FIGURE, ClusterKind.SIMILAR))
         self._runs.open_door()
         with self._database.read() as tx:
             deleted = work.deleted_since(tx, self.dataset_id, 0)
@@ -153,21 +157,28 @@ class DatasetEngine:
         self._thumbnails.forget(self.dataset_id, [file_id for file_id, _ in deleted])
         for kind, collection in self._collections.items():
             at = loading.progress(self._database, self.dataset_id, kind)
-            places = loading.memberships(self._database, self.dataset_id, kind, at.run)
-            collection.restore(at, places)
-        figures.put(map(self._figure_item, loading.figures(self._database, self.dataset_id)))
-        images.put(map(_image_item, loading.images(self._database, self.dataset_id)))
-        for kind, collection in self._collections.items():
+            if self._shelf is None or not self._shelf.restore(
+                kind, at, partial(self._stock.some, kind)
+            ):
+                self._load_all(kind, collection, at)
             run = collection.at.run
             collection.mourn(loading.emptied(self._database, self.dataset_id, kind, run))
         self._book.load(
             constraints.load(self._database, self.dataset_id),
             loading.named_clusters(self._database, self.dataset_id),
         )
+        self._rebuilding.begin()
         reached("engine.loaded")
         if deleted:  # what was loaded is without them: an owner before has died before it said so
             self._settle_deletes()
         self.mend()
+
+    def _load_all(self, kind: ClusterKind, collection: Collection, at: loading.Progress) -> None:
+        places = loading.memberships(self._database, self.dataset_id, kind, at.run)
+        collection.restore(at, places)
+        collection.put(self._stock.everything(kind))
+        if self._shelf is not None:
+            self._shelf.begin(kind)
 
     def mend(self) -> None:
         """Take deleted files out of memory, and follow what clients have said of the dataset.
@@ -254,6 +265,8 @@ class DatasetEngine:
             return False
         if task.task_type is TaskType.FACES_SEARCHING:
             return False  # its pictures must be embedded first: see `due_search`
+        if self._rebuilding.step(task.task_type.kind):
+            return True
         self._runs.apply_edits()
         self.mend()
         reached("task.due")
@@ -278,6 +291,8 @@ class DatasetEngine:
         covered = self._collections[ClusterKind.FIGURE].at.watermark
         if watermark <= max(covered, stopped):
             return False
+        if self._rebuilding.step(ClusterKind.FIGURE):
+            return True
         # After the watermark was read: a delete that it covers must be known to the run.
         self.mend()
         try:
@@ -292,6 +307,8 @@ class DatasetEngine:
     def run_due_edit(self) -> bool:
         """Apply the edits that wait; return whether there were any."""
         self.mend()
+        if self._runs.has_edits() and self._rebuilding.step(ClusterKind.FIGURE):
+            return True
         return self._runs.apply_edits()
 
     def due_search(self) -> Task | None:
@@ -312,6 +329,8 @@ class DatasetEngine:
     def explain_pair(self, pair: Pair) -> Explained | None:
         """Return why two items are in one cluster or not, None when no run has seen both."""
         self.mend()
+        if self._rebuilding.is_needed(pair.kind):
+            return None
         if pair.kind is ClusterKind.SIMILAR:
             return self._searches.explain_images(pair.a, pair.b)
         try:
@@ -336,14 +355,28 @@ class DatasetEngine:
     def tend(self) -> bool:
         """Do a bounded step of upkeep of the indexes; return whether more is due now."""
         more = [collection.tend() for collection in self._collections.values()]
-        return any(more)
+        return any([*more, self.checkpoint()])
 
     def consolidate(self) -> bool:
         """Consolidate what may gain from it, without a task; return whether anything may."""
         return self._runs.consolidate()
 
+    def checkpoint(self) -> bool:
+        """Write a portion of a snapshot that is due; return whether more can be done now."""
+        return self._shelf is not None and self._shelf.step()
+
+    def save(self, *, anew: bool = False) -> bool:
+        """Write a snapshot of all that has changed, before leaving; return whether there is one.
+
+        With ``anew`` it is written from scratch, and nothing that was written before is kept.
+        """
+        self.mend()
+        return self._shelf is not None and self._shelf.save(anew=anew)
+
     def close(self) -> None:
         """Free what the indexes hold; nothing may be called after it."""
+        if self._shelf is not None:
+            self._shelf.close()
         for collection in self._collections.values():
             collection.index.close()
 
@@ -381,9 +414,9 @@ class DatasetEngine:
     def _accept(self, change: results.Accepted) -> None:
         if not change.replaced:
             return
-        figures = [self._figure_item(figure) for figure in change.figures or ()]
+        figures = [self._stock.figure(figure) for figure in change.figures or ()]
         self._collections[ClusterKind.FIGURE].replace(change.file_id, figures)
-        images = [] if change.image is None else [_image_item(change.image)]
+        images = [] if change.image is None else [stock.image(change.image)]
         self._collections[ClusterKind.SIMILAR].replace(change.file_id, images, forget_places=True)
 
     def _show_progress(self, task: Task, left: int) -> None:
@@ -395,25 +428,3 @@ class DatasetEngine:
                 ownership.check(tx, self._lease)
                 tasks.progress(tx, task.task_id, percent)
                 reached("task.progress_written")
-
-    def _figure_item(self, figure: StoredFigure) -> Item:
-        return Item(
-            item_id=figure.figure_id,
-            file_id=figure.file_id,
-            seq=figure.seq,
-            vector=figure.vector,
-            is_good=is_good(figure, self._rules),
-            is_core=is_core(figure, self._rules),
-            quality=figure.quality,
-        )
-
-
-def _image_item(image: StoredImage) -> Item:
-    return Item(
-        item_id=image.file_id,
-        file_id=image.file_id,
-        seq=image.seq,
-        vector=image.vector,
-        is_good=True,
-        quality=0.0,
-    )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from imm_ray.dataset.by_key import SlotsByKey
 from imm_ray.dataset.ports import Slots
 from imm_ray.model import FileId, Vector, Vectors
+from imm_ray.model.image import Arrays, numbers
 
 Uuids = NDArray[np.uint64]
 """UUIDs as two 64-bit halves: shape ``(n, 2)``."""
@@ -34,7 +35,7 @@ class Item:
 
 
 class ItemTable:
-    """Ids, files and flags of items by slot, and slots by id and by file: 77 bytes an item.
+    """Ids, files and flags of items by slot, and slots by id and by file: 85 bytes an item.
 
     Slots are small numbers; those of removed items are given again once they are `release` d.
     """
@@ -45,6 +46,7 @@ class ItemTable:
         self.alive: NDArray[np.bool_] = np.empty(0, np.bool_)
         self.in_graph: NDArray[np.bool_] = np.empty(0, np.bool_)
         self.quality: NDArray[np.float32] = np.empty(0, np.float32)
+        self.seq: NDArray[np.int64] = np.empty(0, np.int64)
         self._item: Uuids = np.empty((0, 2), np.uint64)
         self._file: Uuids = np.empty((0, 2), np.uint64)
         self._by_id = SlotsByKey()
@@ -68,6 +70,7 @@ class ItemTable:
         self.good[slots] = [item.is_good for item in items]
         self.core[slots] = [item.is_core for item in items]
         self.quality[slots] = [item.quality for item in items]
+        self.seq[slots] = [item.seq for item in items]
         self.alive[slots] = True
         self.in_graph[slots] = False
         self._by_id.add(_mixed(self._item[slots]), slots)
@@ -165,11 +168,53 @@ class ItemTable:
         order = np.lexsort((ids[:, 1], ids[:, 0], self.quality[slots], self.good[slots]))
         return int(slots[order[-1]])
 
+    @property
+    def size(self) -> int:
+        """All slots that were ever given are below this number."""
+        return self._next
+
+    def page(self, first: int, stop: int) -> Arrays:
+        """Return copies of the columns that never change while an item lives; zero of others."""
+        some = slice(first, min(stop, self._next))
+        alive = self.alive[some]
+        return {
+            "item": self._item[some] * alive[:, None],
+            "file": self._file[some] * alive[:, None],
+            "seq": self.seq[some] * alive,
+            "good": self.good[some] & alive,
+            "core": self.core[some] & alive,
+            "quality": self.quality[some] * alive,
+            "alive": alive.copy(),
+        }
+
+    def facts(self) -> Arrays:
+        """Return which slots may be used again."""
+        return {"free": numbers(self._free)}
+
+    def restore(self, pages: Arrays, facts: Arrays, in_graph: NDArray[np.bool_]) -> None:
+        """Take over what `page` has returned, all pages joined, and `facts`."""
+        self.good, self.core, self.alive = pages["good"], pages["core"], pages["alive"]
+        self.quality, self.seq, self.in_graph = pages["quality"], pages["seq"], in_graph
+        self._item, self._file = pages["item"], pages["file"]
+        self._free, self._next = facts["free"].tolist(), len(self.alive)
+        self._count = int(self.alive.sum())
+        slots = np.flatnonzero(self.alive)
+        self._by_id, self._by_file = SlotsByKey(), SlotsByKey()
+        self._by_id.fill(_mixed(self._item[slots]), slots)
+        self._by_file.fill(_mixed(self._file[slots]), slots)
+
     def _reserve(self, size: int) -> None:
         have = len(self.alive)
         if size > have:
             rows = max(size, have + have // 4, 1024)
-            for column in (self.good, self.core, self.alive, self.in_graph, self.quality):
+            for column in (
+                self.good,
+                self.core,
+                self.alive,
+                self.in_graph,
+                self.quality,
+                self.seq,
+            ):
                 column.resize(rows, refcheck=False)
             self._item.resize((rows, 2), refcheck=False)
             self._file.resize((rows, 2), refcheck=False)

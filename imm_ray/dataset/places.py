@@ -60,6 +60,11 @@ class Places:
         self._ids: list[ClusterId] = [NO_CLUSTER]
         self._number_of: dict[ClusterId, int] = {}
 
+    @property
+    def good_to_found(self) -> int:
+        """Good items that a new cluster needs now."""
+        return self._rule.good_to_found
+
     def found_with(self, good: int) -> bool:
         """Let new clusters need ``good`` good items; return whether that is another number."""
         before, self._rule = self._rule.good_to_found, replace(self._rule, good_to_found=good)

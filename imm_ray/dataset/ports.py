@@ -1,6 +1,6 @@
 """What the engine needs from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from imm_ray.cluster.run import Run
 from imm_ray.measure import UNMEASURED as UNMEASURED
 from imm_ray.measure import Measures as Measures
 from imm_ray.model import Outcome, Source, Vectors
+from imm_ray.model.image import Image, Rows
 
 Slots = NDArray[np.int64]
 """Item numbers of one engine's lifetime: shape ``(n,)``."""
@@ -80,6 +81,10 @@ class IndexReport(Protocol):
 class VectorIndex(Protocol):
     """Stored vectors and their neighbours. One thread at a time."""
 
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+
     def add(self, slots: Slots, vectors: Vectors) -> None:
         """Store vectors under slots that are not in use."""
 
@@ -97,6 +102,15 @@ class VectorIndex(Protocol):
 
     def wide(self, slots: Slots) -> NDArray[np.float32]:
         """Return the stored vectors of slots as float32."""
+
+    def state(self, size: int) -> Image:
+        """Return what it knows of the slots below ``size`` besides their vectors."""
+
+    def restore(self, image: Image) -> None:
+        """Forget everything, and take over a `state`; `add_restored` brings the vectors back."""
+
+    def add_restored(self, slots: Slots, vectors: Vectors) -> None:
+        """Store vectors where the `restore` d state had them."""
 
     def tend(self) -> bool:
         """Do a bounded step of upkeep that is due; return whether more is."""
@@ -157,3 +171,27 @@ class Clusterer(Protocol):
 
     def means(self, slots: Slots) -> NDArray[np.float64]:
         """Return the mean cosine of each item to the others of its group."""
+
+    def state(self, size: int) -> Image:
+        """Return what it knows of the slots below ``size``, without their neighbours."""
+
+    def owners(self) -> list[int]:
+        """Return the numbers of the clusters that a `state` refers to."""
+
+    def restore(self, image: Image, owners: Mapping[int, int]) -> None:
+        """Forget everything, and take over a `state`, whose ``owners`` have other numbers now.
+
+        `put_rows` and `resume` must follow.
+        """
+
+    def marks(self, size: int) -> NDArray[np.uint64]:
+        """Return a number of each slot's neighbours that changes when they do."""
+
+    def rows(self, slots: Slots) -> Rows:
+        """Return the neighbours of slots."""
+
+    def put_rows(self, rows: Rows) -> None:
+        """Give slots back their neighbours, each slot once."""
+
+    def resume(self) -> None:
+        """Compute what follows from what was restored; the vectors must be known."""

@@ -23,7 +23,7 @@ from imm_ray.model import (
     Task,
     TaskStatus,
 )
-from imm_ray.store import lineage, loading, staging, tasks
+from imm_ray.store import lineage, loading, snapshots, staging, tasks
 from imm_ray.store.database import Database, Tx
 from imm_ray.store.edits import SettledEdit
 from imm_ray.store.ownership import Lease
@@ -132,6 +132,8 @@ class Publisher:
         with self._database.write() as tx:
             if not staging.publish(tx, self._lease, kind, run, end, self._notices):
                 return False
+            if collection.has_consolidated:
+                snapshots.outdate(tx, self._lease, kind)
             reached("run.publish_written")
         reached("run.published")
         if cause.task is None:

@@ -6,8 +6,10 @@ from imm_ray.crash_point import reached
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.publisher import ShortTransactions
+from imm_ray.dataset.snapshot.erasure import forget
 from imm_ray.dataset.thumbnail_sweep import KeptThumbnails
 from imm_ray.store import purge
+from imm_ray.store.blobs import Blobs
 from imm_ray.store.database import Database, Tx
 
 _log = structlog.get_logger(__name__)
@@ -19,10 +21,11 @@ def purge_datasets(
     notices: Notices,
     clock: Clock,
     thumbnails: KeptThumbnails | None = None,
+    blobs: Blobs | None = None,
 ) -> int:
     """Delete all rows of datasets that were marked for it; return how many datasets are gone.
 
-    Their thumbnails go first: while rows are left, whoever comes next tries that again.
+    Thumbnails and snapshots go first: while rows are left, whoever comes next tries that again.
 
     It goes on where another call, of this process or of one that has died, has stopped.
     """
@@ -33,6 +36,8 @@ def purge_datasets(
         if thumbnails is not None:
             thumbnails.forget_dataset(dataset_id)
         reached("purge.begun")
+        if blobs is not None:
+            forget(database, blobs, dataset_id)
 
         def step(tx: Tx) -> bool:
             return purge.step(

@@ -7,6 +7,7 @@ import numpy as np
 from imm_ray.cluster.duplicates import Departure
 from imm_ray.cluster.fixed import FixedVectors
 from imm_ray.dataset.ports import Slots
+from imm_ray.model.image import Image
 
 
 class Representatives(Protocol):
@@ -28,6 +29,12 @@ class Representatives(Protocol):
     def expand(self, representatives: Slots) -> Slots:
         """Return all items that the representatives stand for."""
 
+    def state(self, size: int) -> Image:
+        """Return what is known of the slots below ``size``."""
+
+    def restore(self, image: Image) -> None:
+        """Take over a `state`."""
+
 
 class Themselves:
     """Every item stands for itself: an average over faces must count each of two equal ones."""
@@ -42,6 +49,13 @@ class Themselves:
         """Return what a removal means: the items go, nobody takes their places."""
         none = np.empty(0, np.int64)
         return Departure(gone=slots, promoted=none, predecessors=none, shrunk=none)
+
+    def state(self, size: int) -> Image:
+        """Return nothing: there is nothing to know."""
+        return Image()
+
+    def restore(self, image: Image) -> None:
+        """Do nothing."""
 
     def representatives(self, slots: Slots) -> Slots:
         """Return the items."""

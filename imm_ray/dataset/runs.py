@@ -133,6 +133,10 @@ class Runs:
         self._door.open()
         return found
 
+    def has_edits(self) -> bool:
+        """Return whether edits wait."""
+        return next(self._waiting(0), None) is not None
+
     def open_door(self) -> None:
         """Take edits, even if an owner before had to hold them back."""
         self._door.load()

@@ -137,6 +137,13 @@ class DatasetService:
         """The memory that the engine takes, about."""
         return memory_bytes(*self._engine.stored)
 
+    async def save(self, *, anew: bool = False) -> bool:
+        """Write a snapshot of all that has changed; return whether there is one.
+
+        It waits for the engine call under way: for who stops the service, or has erased something.
+        """
+        return await self._call(partial(self._engine.save, anew=anew))
+
     async def run(
         self, *, idle_s: float, loading: AbstractAsyncContextManager[object] | None = None
     ) -> bool:
@@ -162,7 +169,10 @@ class DatasetService:
                 self._rung.clear()
                 await self.drain()
                 rang = await self._rest(idle_s)
-                if rang or not await self._call(self._engine.leave):
+                if rang:
+                    continue
+                await self._call(self._engine.save)
+                if not await self._call(self._engine.leave):
                     continue
                 if not self._rung.is_set():  # else somebody has asked while the engine left
                     return False
@@ -181,6 +191,7 @@ class DatasetService:
         await asyncio.gather(*self._in_hand, return_exceptions=how is Parting.FOR_GOOD)
         self._in_hand.clear()
         self._rung.clear()
+        await self._call(self._engine.save)
         left = await self._call(lambda: self._engine.part(for_good=how is Parting.FOR_GOOD))
         return left or self._rung.is_set()  # a bell since then may tell of what was not seen
 
@@ -237,6 +248,7 @@ class DatasetService:
     async def _step(self) -> bool:
         """Do one thing; return False when there was nothing to do."""
         await self._call(self._engine.mend)
+        await self._call(self._engine.checkpoint)
         search = await self._call(self._engine.due_search)
         if search is not None and not self._is_searching and not self._in_hand:
             self._is_searching = True

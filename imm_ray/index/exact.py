@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from imm_ray.index.candidates import Candidates, Slots, Wide, check_new, check_stored, checked
 from imm_ray.index.report import IndexReport
 from imm_ray.model import Vectors
+from imm_ray.model.image import Image
 
 _COSINES_AT_ONCE = 2**24  # 64 MB of float32
 
@@ -72,6 +73,18 @@ class ExactIndex:
             flat = columns.ravel()
             parts.append(Candidates(rows + start, self._slots[flat], block[rows, flat]))
         return Candidates.join(parts)
+
+    def state(self, size: int) -> Image:
+        """Return nothing: there is nothing to know."""
+        return Image()
+
+    def restore(self, image: Image) -> None:
+        """Forget everything."""
+        self.remove(self._slots)
+
+    def add_restored(self, slots: Slots, vectors: Vectors) -> None:
+        """Store ``vectors`` under ``slots``."""
+        self.add(slots, vectors)
 
     def tend(self) -> bool:
         """Return False: there is no upkeep."""

@@ -42,6 +42,11 @@ class IvfIndex:
         return len(self._lists)
 
     @property
+    def centroids(self) -> Wide:
+        """The centroid of each list; not to be changed."""
+        return self._centroids
+
+    @property
     def lists(self) -> int:
         """The number of lists."""
         return len(self._centroids)
@@ -69,6 +74,16 @@ class IvfIndex:
         check_new(slots, vectors, self.holds)
         _, lists = nearest_rows(wide, self._centroids, 1, threads=self._threads)
         self._lists.add(slots, vectors.astype(np.float16, copy=False), lists.ravel())
+
+    def add_to(self, lists: NDArray[np.int64], slots: Slots, vectors: Vectors) -> None:
+        """Store ``vectors`` in lists that were theirs before: `lists_of` has told which."""
+        checked(vectors, self.dimension)
+        check_new(slots, vectors, self.holds)
+        self._lists.add(slots, vectors.astype(np.float16, copy=False), lists)
+
+    def lists_of(self, slots: Slots) -> NDArray[np.int64]:
+        """Return the lists of stored slots."""
+        return self._lists.lists_of(slots)
 
     def remove(self, slots: Slots) -> None:
         """Forget ``slots``, all of which must be stored."""

@@ -94,6 +94,10 @@ class InvertedLists:
         """Return the vectors of stored slots as float32."""
         return self._wide(self._places.rows(slots))
 
+    def lists_of(self, slots: Slots) -> NDArray[np.int64]:
+        """Return the lists of stored slots."""
+        return self._list_of[self._places.rows(slots) // PAGE].astype(np.int64)
+
     def portion(self, first: int, pages: int) -> tuple[Slots, NDArray[np.int64], Wide]:
         """Return slots, list numbers and vectors of what some pages hold."""
         slots, rows = self._page_slots(first, min(self._used, first + pages))

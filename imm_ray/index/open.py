@@ -6,6 +6,7 @@ from imm_ray.index.candidates import Candidates, Slots, Wide
 from imm_ray.index.exact import ExactIndex
 from imm_ray.index.report import IndexReport
 from imm_ray.model import Vectors
+from imm_ray.model.image import Image
 from imm_ray.settings import Index
 
 
@@ -49,7 +50,24 @@ class VectorIndex(Protocol):
         """Stop what runs in the background and free the memory. Nothing may be called after it."""
 
 
-def open_index(settings: Index, dimension: int, *, cosine: float, threads: int = 1) -> VectorIndex:
+class LastingIndex(VectorIndex, Protocol):
+    """An index whose state can be kept and taken over by another one of its kind."""
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+
+    def state(self, size: int) -> Image:
+        """Return what is known of the slots below ``size`` besides their vectors."""
+
+    def restore(self, image: Image) -> None:
+        """Forget everything, and take over a `state`; `add_restored` brings the vectors back."""
+
+    def add_restored(self, slots: Slots, vectors: Vectors) -> None:
+        """Store ``vectors`` where the `restore` d state had them: no list is chosen again."""
+
+
+def open_index(settings: Index, dimension: int, *, cosine: float, threads: int = 1) -> LastingIndex:
     """Return an empty index of the kind that the settings name.
 
     FAISS is loaded only when it is asked for.

@@ -13,10 +13,12 @@ from imm_ray.index.candidates import Candidates, Slots, Wide, check_new, check_s
 from imm_ray.index.flat import FaissFlatIndex
 from imm_ray.index.ivf import IvfIndex
 from imm_ray.index.kernels import PAGE
+from imm_ray.index.places import NOWHERE
 from imm_ray.index.recall import RecallCurve
 from imm_ray.index.report import IndexReport
 from imm_ray.index.training import SAMPLE_PER_LIST, Trained, lists_for, train
 from imm_ray.model import Vectors
+from imm_ray.model.image import Image
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +84,8 @@ class TieredIndex:
         self._train_from = rules.ivf_from + 1
         self._measure_from = 0
         self._recall: float | None = None
+        self._known = np.empty(0, np.int32)
+        """The list of each slot in the state that was restored."""
         self._moved = 0
 
     def __len__(self) -> int:
@@ -128,6 +132,54 @@ class TieredIndex:
         """Return the ``k`` (or all, if fewer) nearest items of each query, the nearest first."""
         found = [part.nearest(vectors, k) for part in self._parts]
         return found[0] if len(found) == 1 else Candidates.join(found).best(k)
+
+    def state(self, size: int) -> Image:
+        """Return the lists, if there are any, and which of the slots below ``size`` is in which.
+
+        What a change under way has not moved yet is in none.
+        """
+        newest = self._parts[0]
+        if not isinstance(newest, IvfIndex):
+            return Image()
+        lists = np.full(size, NOWHERE, np.int32)
+        slots = newest.slots()
+        lists[slots] = newest.lists_of(slots)
+        return Image(
+            {"list": lists},
+            {
+                "centroids": newest.centroids,
+                "probes": np.array([newest.probes]),
+                "due": np.array([self._train_from, self._measure_from]),
+                "recall": np.array([np.nan if self._recall is None else self._recall]),
+            },
+        )
+
+    def restore(self, image: Image) -> None:
+        """Forget everything, and take over a `state`; `add_restored` brings the vectors back."""
+        for part in self._parts:
+            part.close()
+        self._work = None
+        self._recall, self._known = None, image.columns.get("list", np.empty(0, np.int32))
+        self._train_from, self._measure_from = self._rules.ivf_from + 1, 0
+        self._parts = [FaissFlatIndex(self.dimension, threads=self._threads)]
+        if "centroids" in image.facts:
+            probes = int(image.facts["probes"][0])
+            centroids = image.facts["centroids"]
+            self._parts = [IvfIndex(centroids, probes=probes, threads=self._threads)]
+            self._train_from, self._measure_from = image.facts["due"].tolist()
+            recall = float(image.facts["recall"][0])
+            self._recall = None if np.isnan(recall) else recall
+
+    def add_restored(self, slots: Slots, vectors: Vectors) -> None:
+        """Store ``vectors`` in the lists that they were in: comparing centroids takes minutes."""
+        newest = self._parts[0]
+        if not isinstance(newest, IvfIndex):
+            self.add(slots, vectors)
+            return
+        lists = self._known[slots].astype(np.int64)
+        known = lists != NOWHERE
+        newest.add_to(lists[known], slots[known], vectors[known])
+        self.add(slots[~known], vectors[~known])
 
     def tend(self) -> bool:
         """Do one step of a change that is due; return whether more can be done now."""

@@ -105,6 +105,10 @@ class Dataset:
     bind_count: int = 0
     file_count: int = 0
     total_file_size: int = 0
+    rebuild_left: int = 0
+    """Items that its owner has to bring back into the neighbour graph before the next run."""
+    rebuild_total: int = 0
+    """All that it had to bring back; 0 when it does nothing of the kind."""
 
 
 @dataclass(frozen=True, slots=True)

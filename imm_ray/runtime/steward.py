@@ -11,6 +11,7 @@ import structlog
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.purge import purge_datasets
+from imm_ray.dataset.snapshot.erasure import sweep_snapshots
 from imm_ray.dataset.thumbnail_sweep import sweep_thumbnails
 from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.runtime.clock import utc_now
@@ -26,6 +27,7 @@ from imm_ray.runtime.store_measures import measure_store
 from imm_ray.runtime.watch import Watch
 from imm_ray.settings import Settings
 from imm_ray.store import work
+from imm_ray.store.blobs import open_blobs
 from imm_ray.store.database import Database
 from imm_ray.store.failure import DatabaseAway, why_away
 from imm_ray.store.nonce_memory import open_relaxed
@@ -54,6 +56,7 @@ class Steward:
         self._settings = settings
         self._database = Database(settings.store_url)
         self._thumbnails = open_thumbnails(settings)
+        self._blobs = open_blobs(settings)
         self._directory = Directory(self._database, settings, generation)
         messages = NotificationBuilder(settings.server.region)
         self._notices = Notices(task=messages.task, request=messages.index_request)
@@ -106,15 +109,20 @@ class Steward:
     def _erase(self) -> None:
         """Delete what is left of purged datasets."""
         purge_datasets(
-            self._database, notices=self._notices, clock=utc_now, thumbnails=self._thumbnails
+            self._database,
+            notices=self._notices,
+            clock=utc_now,
+            thumbnails=self._thumbnails,
+            blobs=self._blobs,
         )
 
     def _measure(self) -> None:
         measure_store(self._database, self._measures, utc_now)
 
     def _sweep(self) -> None:
-        """Throw away thumbnails that a crash or a race has left."""
+        """Throw away thumbnails and snapshots that a crash or a race has left."""
         sweep_thumbnails(self._database, self._thumbnails)
+        sweep_snapshots(self._database, self._blobs)
 
 
 def start_steward(settings: Settings, generation: int) -> None:

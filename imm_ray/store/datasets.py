@@ -271,4 +271,6 @@ def _dataset(row: Any) -> Dataset:
         bind_count=row["bind_count"],
         file_count=row["file_count"],
         total_file_size=row["total_file_size"],
+        rebuild_left=row["rebuild_left"],
+        rebuild_total=row["rebuild_total"],
     )

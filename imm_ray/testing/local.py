@@ -41,6 +41,7 @@ from imm_ray.model import (
 )
 from imm_ray.settings import Settings, load_settings
 from imm_ray.store import constants, migrate, outbox, purge, work
+from imm_ray.store.blobs import open_blobs
 from imm_ray.store.database import Database
 from imm_ray.store.nonce_memory import NonceMemory
 from imm_ray.store.ownership import DatasetGone
@@ -259,7 +260,11 @@ class LocalImm:
         self._purging = self._loop.run_in_executor(
             None,
             lambda: purge_datasets(
-                self.database, notices=self._notices(), clock=self.clock, thumbnails=kept
+                self.database,
+                notices=self._notices(),
+                clock=self.clock,
+                thumbnails=kept,
+                blobs=open_blobs(self.settings),
             ),
         )
 

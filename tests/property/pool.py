@@ -15,7 +15,7 @@ from imm_ray.dataset.items import Item
 from imm_ray.dataset.places import GroupRule
 from imm_ray.dataset.plan import Plan
 from imm_ray.dataset.representatives import Themselves
-from imm_ray.index import VectorIndex, open_index
+from imm_ray.index import LastingIndex, open_index
 from imm_ray.model import ClusterId, FileId, Vectors
 from imm_ray.settings import Index
 from imm_ray.store.loading import Progress
@@ -99,7 +99,7 @@ class Figures:
             confidence=lambda cosine: cosine,
         )
 
-    def _open(self, index: VectorIndex) -> Collection:
+    def _open(self, index: LastingIndex) -> Collection:
         clusterer = FigureClusterer(
             LIMITS, dimension=self.pool.shape[1], fixed=lambda slots: fixed_of(index.wide(slots))
         )
@@ -112,7 +112,7 @@ class Similar(Figures):
     items_per_file = 1
     smallest = 2
 
-    def _open(self, index: VectorIndex) -> Collection:
+    def _open(self, index: LastingIndex) -> Collection:
         self.clusterer = SimilarClusterer(
             to_fixed(THRESHOLD),
             dimension=self.pool.shape[1],

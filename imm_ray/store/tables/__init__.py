@@ -47,6 +47,7 @@ from imm_ray.store.tables.work import (
     nonce,
     outbox,
     ownership,
+    snapshot,
     task,
     writer,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "ownership",
     "project",
     "retired_cluster",
+    "snapshot",
     "task",
     "tombstone",
     "writer",

@@ -12,9 +12,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
-from imm_ray.store.columns import count, of_status, text, time
+from imm_ray.store.columns import count, of_dataset, of_status, text, time
 from imm_ray.store.tables.schema import metadata
 
 meta = Table(
@@ -144,4 +145,22 @@ writer = Table(
     Column("writer_id", String(36), primary_key=True),
     count("number"),
     time("seen_at"),
+)
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("dataset_id", String(36), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("manifest", String(200), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("manifest_bytes", BigInteger, nullable=False),
+    Column("bytes_in_all", BigInteger, nullable=False),
+    Column("items", BigInteger, nullable=False),
+    Column("run", BigInteger, nullable=False),
+    time("created_at"),
+    Column("outdated", Boolean, nullable=False, server_default=false()),
+    of_dataset(),
 )

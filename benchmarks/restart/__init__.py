@@ -1,0 +1,1 @@
+"""How long a restart takes, with a snapshot and without."""

@@ -1,0 +1,1 @@
+"""Snapshots: an engine's memory in files, from which a restart goes on."""
