@@ -119,9 +119,14 @@ class DatasetService:
         return await self._call(partial(self._engine.explain_pair, pair))
 
     def part(self, how: "Parting") -> None:
-        """Leave at the next quiet point, whether there is work left or not."""
+        """Leave at the next quiet point, whether there is work left or not.
+
+        Files in hand are given back at once when it is for good: their embedder may be gone.
+        """
         if self._parting is not Parting.FOR_GOOD:  # which is the stronger
             self._parting = how
+        for task in self._in_hand if how is Parting.FOR_GOOD else ():
+            task.cancel()
         self._rung.set()
 
     def pause(self) -> None:
@@ -182,12 +187,7 @@ class DatasetService:
             self._thread.submit(self._engine.close)
 
     async def _leave(self, how: "Parting") -> bool:
-        """Bring what is in hand to its end, and leave; return whether work is left.
-
-        Files in hand are given back at once when it is for good: there may be no embedder any more.
-        """
-        for task in self._in_hand if how is Parting.FOR_GOOD else ():
-            task.cancel()
+        """Bring what is in hand to its end, and leave; return whether work is left."""
         await asyncio.gather(*self._in_hand, return_exceptions=how is Parting.FOR_GOOD)
         self._in_hand.clear()
         self._rung.clear()
@@ -263,11 +263,16 @@ class DatasetService:
             return True
         if not self._in_hand:
             return False
+        await self._end_some()
+        return True
+
+    async def _end_some(self) -> None:
+        """Wait until something in hand has come to its end."""
         done, _ = await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             del self._in_hand[task]
-            task.result()
-        return True
+            if not task.cancelled():  # by `part`
+                task.result()
 
     async def _start_embedding(self) -> None:
         while len(self._in_hand) < IN_FLIGHT:

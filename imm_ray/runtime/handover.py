@@ -48,11 +48,22 @@ def end(name: str) -> None:
 class _Answer:
     """An owner's answer to a ping (implements ``watch.Answer``)."""
 
-    def __init__(self, reference: Any) -> None:
-        self._reference = reference
+    def __init__(self, name: str) -> None:
+        actor = find_actor(name)
+        self._reference = None if actor is None else actor.ping.remote()
 
     def get(self) -> int | None:
-        """Return what it has said, None while it has said nothing."""
+        """Return what it has said, None while it has said nothing.
+
+        Raises
+        ------
+        LookupError
+            There was no such actor any more.
+        ray.exceptions.RayError
+            It has died.
+        """
+        if self._reference is None:
+            raise LookupError("there is no such actor any more")
         done, _ = ray.wait([self._reference], timeout=0)
         return int(ray.get(self._reference)) if done else None
 
@@ -69,7 +80,7 @@ class RayActors:
 
     def ping(self, name: str) -> _Answer:
         """Ask an owner how many datasets it has in hand."""
-        return _Answer(ray.get_actor(name, NAMESPACE).ping.remote())
+        return _Answer(name)
 
     def replace(self, name: str) -> None:
         """End an actor; the next bell starts another."""
