@@ -49,7 +49,8 @@ def _figures(database: Database, dataset: Dataset, settings: Settings) -> Iterat
     card = card_of_model(dataset.face_model)
     collection, book = open_figures(card, settings, min_entity_count=rules.min_entity_count)
     collection.watcher = book
-    items, strange = [], []
+    items: list[Item] = []
+    strange: list[Item] = []
     _restore(database, dataset.dataset_id, _FIGURE, collection)
     for figure in loading.figures(database, dataset.dataset_id):
         (items if _is_usable(figure.vector) else strange).append(_face(figure, settings))
@@ -66,7 +67,8 @@ def _figures(database: Database, dataset: Dataset, settings: Settings) -> Iterat
 
 def _images(database: Database, dataset: Dataset, settings: Settings) -> Iterator[Violation]:
     collection = open_images(card_of_model(dataset.image_model), settings)
-    items, strange = [], []
+    items: list[Item] = []
+    strange: list[Item] = []
     _restore(database, dataset.dataset_id, _SIMILAR, collection)
     for image in loading.images(database, dataset.dataset_id):
         (items if _is_usable(image.vector) else strange).append(_picture(image))

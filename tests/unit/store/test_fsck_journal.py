@@ -23,7 +23,7 @@ def test_what_was_acknowledged_is_looked_for(tmp_path: Path) -> None:
     with closing(owner.database):
         owner.index(portraits("ann", 2))
         task_id = owner.create_task()
-        known = {owner.dataset_id: {uri("ann", 0), uri("ann", 1)}}
+        known = {str(owner.dataset_id): {uri("ann", 0), uri("ann", 1)}}
         assert list(journal.lost(owner.database, Acknowledged(files=known, tasks=[task_id]))) == []
         owner.delete(uri("ann", 0))
         promised = Acknowledged(files=known, tasks=["T"], edits=["E"])
