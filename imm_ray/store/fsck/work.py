@@ -37,10 +37,6 @@ def _impossible_progress() -> Select[Any]:
     return _tasks(or_(_t.progress < 0, _t.progress > 100))
 
 
-def _ended_before_begun() -> Select[Any]:
-    return _tasks(_t.ended_at < _t.started_at)
-
-
 def _without_dataset() -> Select[Any]:
     query = _tasks(_t.status == TaskStatus.RUNNING, _d.dataset_id.is_(None))
     return query.outerjoin_from(tables.task, tables.dataset, _d.dataset_id == _t.dataset_id)
@@ -108,7 +104,6 @@ RULES = (
     _task("the task is {status}, and the time of its end says otherwise", _half_ended),
     _task("the task is {status} at {progress} %, and its code says otherwise", _inconsistent_end),
     _task("the progress is {progress} %", _impossible_progress),
-    _task("the task ended before it began", _ended_before_begun),
     _task("the task runs for a dataset that does not exist: nobody will end it", _without_dataset),
     _task("the task waits for an edit that does not wait: nobody will end it", _without_edit),
     _edit(

@@ -286,13 +286,6 @@ WORK = (
         key=TASK,
     ),
     Damage(
-        name="an end before the start",
-        named=("I5", "task"),
-        row="status = 'Succeeded'",
-        values={"ended_at": "started_at - 1"},
-        key=TASK,
-    ),
-    Damage(
         name="a task of no dataset",
         named=("I5", "task"),
         row="status = 'Running' AND task_type = 'FaceClustering'",
