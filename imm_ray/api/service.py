@@ -54,6 +54,7 @@ from imm_ray.model import DatasetId
 from imm_ray.settings import Settings
 from imm_ray.store import nonces
 from imm_ray.store.database import Database, Tx
+from imm_ray.store.outage import refusal_of
 from imm_ray.store.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,8 @@ class ImmService:
         Models and owners, for the actions that ask them; None refuses these actions.
     ask_s
         Seconds that such an action may take before it is refused as ServiceUnavailable.
+    signed_from
+        Requests that were signed before are refused (`constants.signed_from`).
     """
 
     def __init__(
@@ -121,7 +124,9 @@ class ImmService:
         ring: Callable[[DatasetId], None],
         ports: Ports | None = None,
         ask_s: float = _ASK_S,
+        signed_from: datetime | None = None,
     ) -> None:
+        self._signed_from = signed_from
         self._settings = settings
         self._signed = settings.auth.mode == "signature"
         limits = settings.limits
@@ -168,7 +173,12 @@ class ImmService:
             return refuse(late, request_id=request_id, host=http.header("host"))
         except ImmError as error:
             return refuse(error, request_id=request_id, host=http.header("host"))
-        except Exception:
+        except Exception as error:
+            if (refusal := refusal_of(error)) is not None:
+                logger.error(  # one line: a full disk is refused a thousand times a second
+                    "store unavailable: request_id=%s why=%s", request_id, refusal.message
+                )
+                return refuse(refusal, request_id=request_id, host=http.header("host"))
             logger.exception(
                 "request failed: request_id=%s action=%s", request_id, http.header("x-acs-action")
             )
@@ -228,7 +238,7 @@ class ImmService:
         request = parse_request(http)
         action = _find_action(request)
         now = self._clock()
-        identity = verify(request, self._keys, now=now) if self._signed else NOBODY_ASKED
+        identity = self._identify(request, now)
         with self._noting(identity, now):
             self._user_rate.take(f"{identity.account} {identity.user_name}", "a user")
         parameters = request.business_parameters
@@ -249,6 +259,11 @@ class ImmService:
             ),
         )
         return _Verified(action, call, identity, _prepared(action, parameters), denied)
+
+    def _identify(self, request: RpcRequest, now: datetime) -> Identity:
+        if not self._signed:
+            return NOBODY_ASKED
+        return verify(request, self._keys, now=now, since=self._signed_from)
 
     async def _read(self, verified: _Verified, deadline: float) -> Written:
         """Run a read until ``deadline``; beyond it the database stops, and its thread is free."""

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from imm_ray import __version__
 from imm_ray.cli.album import PHOTOS
+from imm_ray.cli.backup import backup, restore
 from imm_ray.cli.serve import serve
 
 INTERNAL_ERROR = 1
@@ -33,6 +34,8 @@ app = typer.Typer(
 models_app = typer.Typer(help="The models that come with the package.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.command("serve")(serve)
+app.command("backup")(backup)
+app.command("restore")(restore)
 
 
 def _print_version(asked: bool) -> None:

@@ -31,6 +31,7 @@ class Ingress:
         relaxed = Database(settings.store_url, busy_timeout_s=busy, relaxed=True)
         with database.write() as tx:
             secret = constants.secret(tx)
+            signed_from = constants.signed_from(tx)
         directory = Directory(database, settings, generation)
         self._service = ImmService(
             settings,
@@ -46,6 +47,7 @@ class Ingress:
                 owners=OwnerActors(directory),
                 thumbnails=open_thumbnails(settings),
             ),
+            signed_from=signed_from,
         )
         start_steward(settings, generation)
         self._hosts = accepted_hosts(settings.server, settings.server.port)

@@ -39,11 +39,16 @@ def require_current(database: Database) -> None:
     """
     with database.read() as tx:
         current = MigrationContext.configure(tx).get_current_revision()
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = newest()
     if current != head:
         raise WrongSchema(
             f"the database has schema {current}, this version needs {head}: run `imm-ray serve`"
         )
+
+
+def newest() -> str:
+    """Return the revision of the schema that this version uses."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 def _refuse_newer(config: Config, current: str | None) -> None:

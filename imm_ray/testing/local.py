@@ -159,6 +159,7 @@ class LocalImm:
         with self.database.write() as tx:
             self._generation = constants.next_generation(tx)
             secret = constants.secret(tx)
+            signed_from = constants.signed_from(tx)
         self._writer = GroupWriter(self.database)
         self._nonces = GroupWriter(self._relaxed, name="nonces")
         self._api = ImmService(
@@ -175,6 +176,7 @@ class LocalImm:
                 owners=LocalOwners(self._reception),
                 thumbnails=open_thumbnails(self.settings),
             ),
+            signed_from=signed_from,
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="imm-ray-local")
         self._thread.start()
