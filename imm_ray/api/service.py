@@ -29,14 +29,17 @@ from imm_ray.api.actions.registry import ACTIONS, Action, Write
 from imm_ray.api.admission import Admission
 from imm_ray.api.asking import Asking, Raw
 from imm_ray.api.call import Ask, Call, Surroundings, Written, new_request_id
-from imm_ray.api.json_text import write_json
 from imm_ray.api.keyring import NOBODY_ASKED, Identity, KeyRing
+from imm_ray.api.nonce_shelter import NonceShelter
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.api.origin import read_origin
 from imm_ray.api.paging import PageTokens
 from imm_ray.api.policy.gate import Gate
 from imm_ray.api.ports import Ports
 from imm_ray.api.rate import RateLimit
+from imm_ray.api.response import Response as Response
+from imm_ray.api.response import refuse as refuse
+from imm_ray.api.response import respond, respond_raw
 from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
 from imm_ray.api.signature import verify
 from imm_ray.api.turns import Turns
@@ -61,21 +64,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_CONTENT_TYPE = "application/json;charset=utf-8"
 _THREADS = 16
 _VERIFYING_THREADS = 4  # of their own: a request must learn at once that it is refused
-_MAX_HOST = 255
-_MAX_MESSAGE = 2000
 _ASK_S = 8.5  # the SDKs wait 10 s
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An HTTP response; the body is JSON, but for a picture that was asked for as such."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +139,7 @@ class ImmService:
             ports=ports,
         )
         self._ask_s = ask_s
+        self._shelter = NonceShelter()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="imm-ray-api")
         self._verifiers = ThreadPoolExecutor(_VERIFYING_THREADS, thread_name_prefix="imm-ray-auth")
         self._turns = Turns(limits.queries_at_once, limits.queries_waiting)
@@ -159,8 +151,8 @@ class ImmService:
             async with asyncio.timeout(self._settings.limits.request_timeout_s):
                 body = await self._answer(http, request_id)
             if isinstance(body, Raw):
-                return _respond_raw(body, request_id)
-            return _respond(200, {"RequestId": request_id, **body}, request_id)
+                return respond_raw(body, request_id)
+            return respond(200, {"RequestId": request_id, **body}, request_id)
         except TimeoutError:
             late = ServiceUnavailable(
                 "The request took too long; it may still take effect. Try again."
@@ -210,7 +202,7 @@ class ImmService:
         It is told only when the nonce was new.
         """
         noted, read = await asyncio.gather(
-            self._remember(verified), self._read(verified, deadline), return_exceptions=True
+            self._note_read(verified), self._read(verified, deadline), return_exceptions=True
         )
         if noted is not None:
             raise noted
@@ -298,6 +290,16 @@ class ImmService:
             noted = self._submit_nonce(verified.identity, verified.call.now)
             await asyncio.shield(asyncio.wrap_future(noted))  # also for a client that goes away
 
+    async def _note_read(self, verified: _Verified) -> None:
+        """Remember the nonce of a read, here in memory where the store takes nothing."""
+        try:
+            await self._remember(verified)
+        except Exception as error:
+            if refusal_of(error) is None:
+                raise
+            identity = verified.identity
+            self._shelter.remember(identity.access_key_id, identity.nonce, verified.call.now)
+
     @contextmanager
     def _noting(self, identity: Identity, now: datetime) -> Iterator[None]:
         """Record the nonce of a request that is throttled, or whose time is up, within the block.
@@ -317,6 +319,7 @@ class ImmService:
 
     def _use_nonce(self, tx: Tx, identity: Identity, now: datetime) -> None:
         if self._signed:
+            self._shelter.refuse_used(identity.access_key_id, identity.nonce)
             nonces.remember(tx, identity.access_key_id, identity.nonce, now)
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
@@ -357,38 +360,3 @@ def _prepared(action: Action, parameters: Mapping[str, str]) -> Write:
         raise refusal
 
     return refused
-
-
-def refuse(error: ImmError, *, request_id: str, host: str | None) -> Response:
-    """Return ``error`` as IMM's JSON."""
-    body: dict[str, Any] = {
-        "RequestId": request_id,
-        "HostId": (host or "")[:_MAX_HOST],
-        "Code": error.code,
-        "Message": error.message[:_MAX_MESSAGE],
-        "Recommend": f"https://next.api.aliyun.com/troubleshoot?q={error.code}&product=imm",
-    }
-    if isinstance(error, NoPermission) and error.detail is not None:
-        body["AccessDeniedDetail"] = dict(error.detail)
-    retry = {"x-acs-retry-after": str(error.retry_after_ms)} if error.retry_after_ms else {}
-    return _respond(error.status, body, request_id, retry)
-
-
-def _respond(
-    status: int,
-    body: Mapping[str, Any],
-    request_id: str,
-    more: Mapping[str, str] | None = None,
-) -> Response:
-    headers = {"content-type": _CONTENT_TYPE, "x-acs-request-id": request_id, **(more or {})}
-    return Response(status, headers, write_json(body).encode())
-
-
-def _respond_raw(raw: Raw, request_id: str) -> Response:
-    headers = {
-        "content-type": raw.content_type,
-        "x-acs-request-id": request_id,
-        "x-content-type-options": "nosniff",
-        "cache-control": "private, no-store",
-    }
-    return Response(200, headers, raw.content)

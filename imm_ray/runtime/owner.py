@@ -20,6 +20,7 @@ from imm_ray.runtime.logging import configure_logging
 from imm_ray.settings import Settings
 from imm_ray.store import ownership
 from imm_ray.store.database import Database
+from imm_ray.store.outage import outage_of
 from imm_ray.store.ownership import RENEW_S, DatasetGone, Fenced, Lease
 
 FENCED_EXIT = 17
@@ -94,8 +95,11 @@ class OwnerHost:
                 except Fenced as error:
                     _log.error("fenced", host=self._name, why=str(error))
                     os._exit(FENCED_EXIT)
-                except Exception:  # noqa: BLE001 - the store has all that counts; start over from it
-                    _log.exception("engine failed", dataset_id=dataset_id, pause_s=backoff_s)
+                except Exception as error:  # noqa: BLE001 - the store has all that counts; start over
+                    if (why := outage_of(error)) is not None:
+                        _log.error("store unavailable", dataset_id=dataset_id, why=why)
+                    else:
+                        _log.exception("engine failed", dataset_id=dataset_id, pause_s=backoff_s)
                     await asyncio.sleep(backoff_s)
                     backoff_s = min(2 * backoff_s, _MAX_BACKOFF_S)
         finally:
@@ -179,8 +183,9 @@ class _Leases:
                 if self._holds(lease):  # else it was given back while this loop ran
                     _log.error("fenced", why=str(error))
                     os._exit(FENCED_EXIT)
-            except Exception:  # noqa: BLE001 - the epoch protects; a lapsed lease costs only time
-                _log.exception("lease not renewed", dataset_id=lease.dataset_id)
+            except Exception as error:  # noqa: BLE001 - the epoch protects; a lapsed lease costs only time
+                why = outage_of(error) or repr(error)
+                _log.error("lease not renewed", dataset_id=lease.dataset_id, why=why)
 
     def _holds(self, lease: Lease) -> bool:
         with self._lock:

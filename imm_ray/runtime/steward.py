@@ -21,6 +21,7 @@ from imm_ray.runtime.purge import Purge
 from imm_ray.settings import Settings
 from imm_ray.store import work
 from imm_ray.store.database import Database
+from imm_ray.store.outage import outage_of
 
 _DELIVER_S = 0.5
 _RING_S = 5.0
@@ -92,6 +93,9 @@ def _repeat(name: str, chore: Callable[[], None], every_s: float) -> None:
     while True:
         try:
             chore()
-        except Exception:  # noqa: BLE001 - a chore that failed is done again; its work is in the store
-            _log.exception("chore failed", chore=name)
+        except Exception as error:  # noqa: BLE001 - a chore that failed is done again; its work is in the store
+            if (why := outage_of(error)) is not None:
+                _log.error("store unavailable", chore=name, why=why)
+            else:
+                _log.exception("chore failed", chore=name)
         ticker.wait(every_s)

@@ -30,6 +30,7 @@ _OF_FILES = {
     errno.EROFS: "the disk can only be read",
     errno.EFBIG: "a file may not grow any more",
     errno.EIO: "the disk fails",
+    errno.EACCES: "this user may not write there",
     errno.EMFILE: "there are no file handles left",
     errno.ENFILE: "there are no file handles left",
 }

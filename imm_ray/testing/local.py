@@ -40,6 +40,7 @@ from imm_ray.model import (
 from imm_ray.settings import Settings, load_settings
 from imm_ray.store import constants, migrate, outbox, ownership, purge, work
 from imm_ray.store.database import Database
+from imm_ray.store.outage import outage_of
 from imm_ray.store.ownership import DatasetGone
 from imm_ray.store.writer import GroupWriter
 from imm_ray.testing.doubles import upload_uri, wall_clock
@@ -260,7 +261,8 @@ class LocalImm:
                 self._reception.gone(dataset_id)
                 await asyncio.to_thread(self._purge)
         except Exception as error:  # noqa: BLE001 - raised again by `settle`
-            self._failures.append(error)
+            if outage_of(error) is None:  # else it is rung again, and goes on where it was
+                self._failures.append(error)
         finally:
             self._running.pop(dataset_id, None)
 
