@@ -18,6 +18,7 @@ from rich.text import Text
 from imm_ray import __version__
 from imm_ray.cli.album import PHOTOS
 from imm_ray.cli.backup import backup, restore
+from imm_ray.cli.erase import erase
 from imm_ray.cli.serve import serve
 
 INTERNAL_ERROR = 1
@@ -36,6 +37,7 @@ app.add_typer(models_app, name="models")
 app.command("serve")(serve)
 app.command("backup")(backup)
 app.command("restore")(restore)
+app.command("erase")(erase)
 
 
 def _print_version(asked: bool) -> None:

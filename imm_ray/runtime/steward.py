@@ -8,6 +8,7 @@ import ray
 import structlog
 
 from imm_ray.api.notification import NotificationBuilder
+from imm_ray.dataset.compaction import COMPACT_S, compact_store
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.purge import purge_datasets
 from imm_ray.dataset.thumbnail_sweep import sweep_thumbnails
@@ -54,6 +55,7 @@ class Steward:
             ("purge", purge.run, _PURGE_S),
             ("erase", self._erase, _ERASE_S),
             ("sweep", self._sweep, _SWEEP_S),
+            ("compact", self._compact, COMPACT_S),
         ):
             threading.Thread(
                 target=_repeat, args=(name, chore, every_s), name=f"imm-ray-{name}", daemon=True
@@ -78,6 +80,10 @@ class Steward:
     def _sweep(self) -> None:
         """Throw away thumbnails that a crash or a race has left."""
         sweep_thumbnails(self._database, self._thumbnails)
+
+    def _compact(self) -> None:
+        """Finish what deletes have begun."""
+        compact_store(self._database)
 
 
 def start_steward(settings: Settings, generation: int) -> None:

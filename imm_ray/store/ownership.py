@@ -133,6 +133,13 @@ def release(tx: Tx, lease: Lease) -> None:
     tx.execute(update(o).where(o.c.dataset_id == lease.dataset_id).values(lease_until=0.0))
 
 
+def is_held(tx: Tx, dataset_id: DatasetId) -> bool:
+    """Return whether an owner lives: its lease is not over."""
+    o = tables.ownership.c
+    held = select(o.epoch).where(o.dataset_id == dataset_id, o.lease_until > _now())
+    return tx.scalar(held) is not None
+
+
 def renew(tx: Tx, lease: Lease) -> None:
     """Extend the lease.
 

@@ -56,6 +56,7 @@ dataset = Table(
     count("mended_seq"),
     count("disturbed_seq"),
     count("stopped_seq"),
+    count("scrubbed_seq"),
     Column("edits_held", Boolean, nullable=False, server_default=false()),
     count("file_count"),
     count("total_file_size"),
