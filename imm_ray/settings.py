@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -63,8 +63,39 @@ class Auth(_Section):
 class StoreSettings(_Section):
     """Where the database is."""
 
-    url: str = Field("", description="SQLAlchemy URL; '' = a SQLite file in the data folder")
-    busy_timeout_s: float = Field(5.0, gt=0)
+    url: SecretStr = Field(
+        SecretStr(""),
+        description="postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///PATH; '' = a SQLite "
+        "file in the data folder",
+    )
+    url_file: Path | None = Field(
+        None, description="file with the URL, such as a mounted secret, in the place of url"
+    )
+    busy_timeout_s: float = Field(
+        5.0, gt=0, description="so long a request waits for a lock, or for a database that is away"
+    )
+
+    @model_validator(mode="after")
+    def _said_once(self) -> "StoreSettings":
+        if self.url_file is not None and self.url.get_secret_value():
+            raise ValueError("store.url and store.url_file: give one of them")
+        return self
+
+    @property
+    def said_url(self) -> str:
+        """The URL that is given, by whichever way; '' for none.
+
+        Raises
+        ------
+        ValueError
+            The file can not be read.
+        """
+        if self.url_file is None:
+            return self.url.get_secret_value()
+        try:
+            return self.url_file.read_text().strip()
+        except OSError as error:
+            raise ValueError(f"store.url_file {self.url_file}: {error.strerror}") from error
 
 
 class Models(_Section):
@@ -263,7 +294,7 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """The SQLAlchemy URL of the database."""
-        return self.store.url or f"sqlite:///{self.data.absolute() / 'imm.db'}"
+        return self.store.said_url or f"sqlite:///{self.data.absolute() / 'imm.db'}"
 
 
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:

@@ -1,10 +1,15 @@
 """Fixtures for all tests, and the rule which missing parts are a failure instead of a skip."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from imm_ray.store import migrate
+from imm_ray.store.database import Database
+from tests.postgres import Databases, NoServer, PostgresServer
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -22,6 +27,42 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         missing("shared", f"there is no reference folder at {SHARED.name}/ beside the repository")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A private PostgreSQL, started when the first test asks for it."""
+    try:
+        server = PostgresServer()
+    except NoServer as error:
+        missing("postgres", str(error))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: PostgresServer) -> Databases:
+    """Databases of the private PostgreSQL, with the current schema."""
+    return Databases(postgres_server, _migrate)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of a test's own: the test runs once with each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'imm.db'}"
+        return
+    databases: Databases = request.getfixturevalue("postgres")
+    with databases.fresh() as url:
+        yield url
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    try:
+        migrate.upgrade(database)
+    finally:
+        database.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

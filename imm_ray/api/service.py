@@ -55,8 +55,9 @@ from imm_ray.errors import (
 )
 from imm_ray.model import DatasetId
 from imm_ray.settings import Settings
-from imm_ray.store import nonces
+from imm_ray.store import nonces, turn
 from imm_ray.store.database import Database, Tx
+from imm_ray.store.failure import DatabaseAway
 from imm_ray.store.outage import refusal_of
 from imm_ray.store.writer import GroupWriter
 
@@ -76,6 +77,17 @@ class _Verified:
     identity: Identity
     run: Write
     denied: NoPermission | None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The account, the project and the dataset that the request names."""
+        given = self.call.parameters
+        return self.call.account, given.get("ProjectName", ""), given.get("DatasetName", "")
+
+    def take_turn(self, tx: Tx) -> None:
+        """Let no other transaction write of the dataset before this one has ended."""
+        if all(self.place):
+            turn.of_named(tx, *self.place)
 
 
 class ImmService:
@@ -273,13 +285,14 @@ class ImmService:
 
         def run(tx: Tx) -> Written:
             self._use_nonce(tx, verified.identity, verified.call.now)
+            verified.take_turn(tx)
             return verified.run(tx, verified.call)
 
         try:
             with self._noting(verified.identity, verified.call.now):
                 # Not shielded: a write that nobody waits for and that has not begun never does.
-                return await asyncio.wrap_future(self._writer.submit(run))
-        except (SignatureNonceUsed, ThrottledUser):
+                return await asyncio.wrap_future(self._writer.submit(run, verified.place))
+        except (SignatureNonceUsed, ThrottledUser, DatabaseAway):
             raise
         except ImmError:
             await self._remember(verified)
@@ -304,11 +317,11 @@ class ImmService:
     def _noting(self, identity: Identity, now: datetime) -> Iterator[None]:
         """Record the nonce of a request that is throttled, or whose time is up, within the block.
 
-        Nobody waits for that: when the database is busy, the client has waited long enough.
+        Nobody waits for that: when the database is busy or away, the client has waited long enough.
         """
         try:
             yield
-        except (ThrottledUser, asyncio.CancelledError):
+        except (ThrottledUser, DatabaseAway, asyncio.CancelledError):
             if self._signed:
                 with suppress(ImmError):  # there is no place to wait in either
                     self._submit_nonce(identity, now)

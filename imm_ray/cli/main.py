@@ -19,6 +19,7 @@ from imm_ray import __version__
 from imm_ray.cli.album import PHOTOS
 from imm_ray.cli.backup import backup, restore
 from imm_ray.cli.erase import erase
+from imm_ray.cli.migrate import migrate
 from imm_ray.cli.serve import serve
 
 INTERNAL_ERROR = 1
@@ -38,6 +39,7 @@ app.command("serve")(serve)
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.command("erase")(erase)
+app.command("migrate")(migrate)
 
 
 def _print_version(asked: bool) -> None:

@@ -6,22 +6,35 @@ from ray.serve import Application
 from imm_ray.runtime.actors import Embedder
 from imm_ray.runtime.ingress import Ingress
 from imm_ray.runtime.names import EMBEDDER, INGRESS
+from imm_ray.runtime.one_host import require_shared_store
 from imm_ray.settings import Settings
-from imm_ray.store import constants, migrate
+from imm_ray.store import address, constants, migrate
 from imm_ray.store.database import Database
+from imm_ray.store.failure import DatabaseAway, why_away
 
 _HEADROOM = 1000
 """Serve's own request limits are a safety net far above ours, which answer in IMM's words."""
 
 
 def prepare(settings: Settings) -> int:
-    """Bring the database to the current schema; return the cluster's generation number."""
+    """Bring the database to the current schema; return the cluster's generation number.
+
+    Raises
+    ------
+    ValueError
+        The database is of a newer version, can not be reached, or must not be used so.
+    """
+    require_shared_store(settings)
     settings.data.mkdir(parents=True, exist_ok=True)
+    address.check(settings.store_url)
     database = Database(settings.store_url, busy_timeout_s=settings.store.busy_timeout_s)
     try:
         migrate.upgrade(database)
         with database.write() as tx:
             return constants.next_generation(tx)
+    except DatabaseAway as error:
+        where = address.shown(settings.store_url)
+        raise ValueError(f"the database {where} can not be reached: {why_away(error)}") from error
     finally:
         database.close()
 

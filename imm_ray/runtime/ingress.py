@@ -10,6 +10,7 @@ from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.runtime.clock import utc_now
 from imm_ray.runtime.directory import Directory
 from imm_ray.runtime.logging import configure_logging
+from imm_ray.runtime.one_host import require_shared_store
 from imm_ray.runtime.owners_port import OwnerActors
 from imm_ray.runtime.pictures_port import ServePictures
 from imm_ray.runtime.steward import start_steward
@@ -25,6 +26,7 @@ class Ingress:
 
     def __init__(self, settings: Settings, generation: int, *_dependencies: Any) -> None:
         configure_logging()
+        require_shared_store(settings)
         busy = settings.store.busy_timeout_s
         database = Database(settings.store_url, busy_timeout_s=busy)
         require_current(database)

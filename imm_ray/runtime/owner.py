@@ -20,6 +20,7 @@ from imm_ray.runtime.logging import configure_logging
 from imm_ray.settings import Settings
 from imm_ray.store import ownership
 from imm_ray.store.database import Database
+from imm_ray.store.failure import DatabaseAway, why_away
 from imm_ray.store.outage import outage_of
 from imm_ray.store.ownership import RENEW_S, DatasetGone, Fenced, Lease
 
@@ -27,6 +28,7 @@ FENCED_EXIT = 17
 _ANSWER_S = 8.0  # who asked waits little longer
 _PATIENCE_S = 60.0  # an owner has no client waiting: better late than a restart
 _MAX_BACKOFF_S = 30.0
+_AWAY_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -95,6 +97,9 @@ class OwnerHost:
                 except Fenced as error:
                     _log.error("fenced", host=self._name, why=str(error))
                     os._exit(FENCED_EXIT)
+                except DatabaseAway as error:  # the engine did nothing wrong: it is opened anew
+                    _log.warning("database away", dataset_id=dataset_id, why=why_away(error))
+                    await asyncio.sleep(_AWAY_S)
                 except Exception as error:  # noqa: BLE001 - the store has all that counts; start over
                     if (why := outage_of(error)) is not None:
                         _log.error("store unavailable", dataset_id=dataset_id, why=why)
@@ -183,6 +188,9 @@ class _Leases:
                 if self._holds(lease):  # else it was given back while this loop ran
                     _log.error("fenced", why=str(error))
                     os._exit(FENCED_EXIT)
+            except DatabaseAway as error:
+                _log.warning("leases not renewed", why=why_away(error))
+                return
             except Exception as error:  # noqa: BLE001 - the epoch protects; a lapsed lease costs only time
                 why = outage_of(error) or repr(error)
                 _log.error("lease not renewed", dataset_id=lease.dataset_id, why=why)

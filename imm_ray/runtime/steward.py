@@ -22,6 +22,7 @@ from imm_ray.runtime.purge import Purge
 from imm_ray.settings import Settings
 from imm_ray.store import work
 from imm_ray.store.database import Database
+from imm_ray.store.failure import DatabaseAway, why_away
 from imm_ray.store.outage import outage_of
 
 _DELIVER_S = 0.5
@@ -99,6 +100,8 @@ def _repeat(name: str, chore: Callable[[], None], every_s: float) -> None:
     while True:
         try:
             chore()
+        except DatabaseAway as error:
+            _log.warning("database away", chore=name, why=why_away(error))
         except Exception as error:  # noqa: BLE001 - a chore that failed is done again; its work is in the store
             if (why := outage_of(error)) is not None:
                 _log.error("store unavailable", chore=name, why=why)

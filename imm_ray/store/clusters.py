@@ -288,7 +288,7 @@ def _images(
             unindexed(m.from_run) <= run,
             unindexed(m.to_run) > run,
         )
-        .order_by(f.image_score.desc(), f.uri)
+        .order_by(f.image_score.desc().nulls_last(), f.uri)
     )
     images: dict[str, list[SimilarImage]] = {cluster_id: [] for cluster_id in cluster_ids}
     for row in tx.execute(query):

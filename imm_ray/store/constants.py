@@ -6,12 +6,13 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 
 from imm_ray.model import from_microseconds, to_microseconds
-from imm_ray.store import tables
+from imm_ray.store import tables, turn
 from imm_ray.store.database import Tx
 
 
 def next_generation(tx: Tx) -> int:
     """Return a number higher than that of every cluster that used this database before."""
+    turn.of_thing(tx, "meta")
     raise_generation(tx, generation(tx) + 1)
     return generation(tx)
 
@@ -39,6 +40,7 @@ def signed_from(tx: Tx) -> datetime | None:
 
 def secret(tx: Tx) -> bytes:
     """Return the key that signs page tokens, made at the first call."""
+    turn.of_thing(tx, "meta")
     value = _get(tx, "secret")
     if value is None:
         value = secrets.token_hex(32)

@@ -103,7 +103,7 @@ def _shrink(tx: Tx, state: Any, members: Sequence[Any], now: datetime) -> None:
             select(m.c.item_id)
             .outerjoin(g, g.c.figure_id == m.c.item_id)
             .where(*inside)
-            .order_by(g.c.quality.desc(), m.c.item_id)
+            .order_by(g.c.quality.desc().nulls_last(), m.c.item_id)
             .limit(1)
         )
         cover = tx.scalar(best) or ""

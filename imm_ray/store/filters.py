@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, and_, func, or_
+from sqlalchemy import Column, ColumnElement, and_, literal, or_
+
+from imm_ray.store.query.function import KindOfMember
 
 
 def labelled(column: Column[Any], labels: Mapping[str, Any] | None) -> list[ColumnElement[bool]]:
@@ -24,7 +26,7 @@ def between(
 
 def _is(column: Column[Any], key: str, value: str) -> ColumnElement[bool]:
     # SQLite reads a JSON boolean as 1 or 0; the name of its type is its value.
-    kind = func.json_type(column, f'$."{key}"')
+    kind = KindOfMember(column, literal(key))
     text = and_(column[key].as_string() == value, kind.not_in(("true", "false")))
     return or_(text, kind == value.lower()) if value.lower() in ("true", "false") else text
 

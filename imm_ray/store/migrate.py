@@ -1,5 +1,6 @@
 """The schema's version: `upgrade` raises it, everybody else checks it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
@@ -7,15 +8,25 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from imm_ray.store import collation, turn
 from imm_ray.store.database import Database
 
 
-class WrongSchema(Exception):
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Which schema a database had, and which it has now."""
+
+    before: str
+    """'' when it had none."""
+    after: str
+
+
+class WrongSchema(ValueError):
     """The database's schema is not the one that this version of the program uses."""
 
 
-def upgrade(database: Database) -> None:
-    """Bring the database to the newest schema, in one transaction that holds the write lock.
+def upgrade(database: Database) -> Upgrade:
+    """Bring the database to the newest schema, in one transaction; another that wants to waits.
 
     Raises
     ------
@@ -23,11 +34,15 @@ def upgrade(database: Database) -> None:
         The database was made by a newer version.
     """
     with database.write() as tx:
+        turn.of_thing(tx, "schema")
         current = MigrationContext.configure(tx).get_current_revision()
         config = _config()
         _refuse_newer(config, current)
         config.attributes["connection"] = tx
         command.upgrade(config, "head")
+        collation.order_by_bytes(tx)
+        after = MigrationContext.configure(tx).get_current_revision()
+    return Upgrade(current or "", after or "")
 
 
 def require_current(database: Database) -> None:
@@ -39,10 +54,13 @@ def require_current(database: Database) -> None:
     """
     with database.read() as tx:
         current = MigrationContext.configure(tx).get_current_revision()
+    config = _config()
+    _refuse_newer(config, current)
     head = newest()
     if current != head:
         raise WrongSchema(
-            f"the database has schema {current}, this version needs {head}: run `imm-ray serve`"
+            f"the database has {f'schema {current}' if current else 'no schema'}, this version "
+            f"needs {head}: run `imm-ray migrate` (or `imm-ray serve`)"
         )
 
 
@@ -55,7 +73,8 @@ def _refuse_newer(config: Config, current: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise WrongSchema(
-            f"the database has schema {current}, which is newer than this imm-ray: upgrade it"
+            f"the database has schema {current}, which is newer than this imm-ray: upgrade "
+            "imm-ray, or restore a backup that this version has made"
         )
 
 

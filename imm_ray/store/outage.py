@@ -11,7 +11,7 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError
 
 from imm_ray.errors import ImmError, ServiceUnavailable
-from imm_ray.store.database import TransactionLost
+from imm_ray.store.failure import TransactionLost
 
 RETRY_MS = 5000
 """Space does not come back within a second."""

@@ -8,11 +8,12 @@ counted by the database's clock, so hosts whose clocks differ agree.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Float, func, insert, literal, select, update
+from sqlalchemy import func, insert, select, update
 
 from imm_ray.model import DatasetId
-from imm_ray.store import tables
+from imm_ray.store import tables, turn
 from imm_ray.store.database import Tx
+from imm_ray.store.query.function import DatabaseTime
 
 LEASE_S = 10.0
 RENEW_S = 3.0
@@ -45,6 +46,10 @@ def place(tx: Tx, dataset_id: DatasetId, hosts: Sequence[str]) -> str:
     found = find(tx, dataset_id)
     if found is not None:
         return found
+    turn.of_dataset(tx, dataset_id)
+    found = find(tx, dataset_id)  # another may have been faster
+    if found is not None:
+        return found
     here = select(d.seq).where(d.dataset_id == dataset_id, d.purged_at.is_(None))
     if tx.scalar(here) is None:
         raise DatasetGone(f"dataset {dataset_id} does not exist")
@@ -74,7 +79,7 @@ def take(tx: Tx, dataset_id: DatasetId, host: str, generation: int) -> Lease:
         A newer generation holds the lease, or the dataset was deleted.
     """
     o = tables.ownership
-    now = _now()
+    now = DatabaseTime()
     place(tx, dataset_id, [host])
     taken = tx.execute(
         update(o)
@@ -91,13 +96,18 @@ def take(tx: Tx, dataset_id: DatasetId, host: str, generation: int) -> Lease:
 
 
 def check(tx: Tx, lease: Lease) -> None:
-    """Make the transaction the owner's: it holds the row until the end.
+    """Make the transaction the owner's: it holds the dataset and this row until the end.
 
     Raises
     ------
     Fenced
         The epoch has moved on, or the dataset is gone.
     """
+    turn.of_dataset(tx, lease.dataset_id)
+    _hold(tx, lease)
+
+
+def _hold(tx: Tx, lease: Lease) -> None:
     o = tables.ownership.c
     query = select(o.epoch).where(o.dataset_id == lease.dataset_id).with_for_update()
     _compare(lease, tx.scalar(query))
@@ -136,7 +146,7 @@ def release(tx: Tx, lease: Lease) -> None:
 def is_held(tx: Tx, dataset_id: DatasetId) -> bool:
     """Return whether an owner lives: its lease is not over."""
     o = tables.ownership.c
-    held = select(o.epoch).where(o.dataset_id == dataset_id, o.lease_until > _now())
+    held = select(o.epoch).where(o.dataset_id == dataset_id, o.lease_until > DatabaseTime())
     return tx.scalar(held) is not None
 
 
@@ -147,13 +157,7 @@ def renew(tx: Tx, lease: Lease) -> None:
     ------
     Fenced
     """
-    check(tx, lease)
+    _hold(tx, lease)  # not the dataset: a lease must not wait for those who write of it
     o = tables.ownership
-    tx.execute(
-        update(o).where(o.c.dataset_id == lease.dataset_id).values(lease_until=_now() + LEASE_S)
-    )
-
-
-def _now() -> ColumnElement[float]:
-    """Return the database's clock in seconds since 1970."""
-    return (func.julianday("now", type_=Float) - literal(2440587.5)) * literal(86400.0)
+    until = DatabaseTime() + LEASE_S
+    tx.execute(update(o).where(o.c.dataset_id == lease.dataset_id).values(lease_until=until))

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from imm_ray.errors import LimitExceeded, ResourceAlreadyExists, ResourceNotFound, StatusConflict
 from imm_ray.model import Project, Quotas
-from imm_ray.store import tables
+from imm_ray.store import tables, turn
 from imm_ray.store.database import Tx
 from imm_ray.store.query.function import Begins
 
@@ -28,6 +28,7 @@ def create(tx: Tx, project: Project) -> None:
     LimitExceeded
         The account has `MAX_PROJECTS` projects.
     """
+    turn.of_thing(tx, f"projects of {project.account}")
     mine = tables.project.c.account == project.account
     if tx.scalar(select(tables.project.c.name).where(mine, tables.project.c.name == project.name)):
         raise ResourceAlreadyExists.of("project")

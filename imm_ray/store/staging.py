@@ -361,7 +361,7 @@ def _living_cover(tx: Tx, dataset_id: DatasetId, kind: ClusterKind, cluster: Sta
     )
     if tx.scalar(members.where(m.item_id == cluster.cover_item)) is not None:
         return cluster.cover_item
-    return tx.scalar(members.order_by(g.quality.desc(), m.item_id).limit(1)) or ""
+    return tx.scalar(members.order_by(g.quality.desc().nulls_last(), m.item_id).limit(1)) or ""
 
 
 def _counts(

@@ -8,22 +8,37 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from imm_ray.errors import ServiceUnavailable, ThrottledUser
+from imm_ray.errors import ImmError, ServiceUnavailable, ThrottledUser
 from imm_ray.store.database import Database, Tx, require_open
+from imm_ray.store.failure import DatabaseAway, InDoubt, Overtaken
+from imm_ray.store.receipt import Receipts, Unknown
 
 T = TypeVar("T")
 
 _MAX_GROUP = 128
 _MOST_WAITING = 2000
+_MOST_TRIES = 3
+
+Place: TypeAlias = tuple[str, ...]
+"""What a write is about, from the largest to the smallest: account, project, dataset."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
     run: Callable[[Tx], Any]
     done: Future[Any]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    write: _Write
+    result: Any
+    failure: Exception | None
 
 
 class GroupWriter:
@@ -41,6 +56,12 @@ class GroupWriter:
     every write of the group fails and none is in the database. So it is when the database gives
     up the whole transaction within one write (SQLite does on a full disk). A write whose future is
     cancelled before its turn is never run; later it can not be cancelled.
+
+    With a server the connection may be lost. What was not committed then is run once more; whether
+    it was, the writer finds out (`store.receipt`): so no write happens twice, and none is refused
+    that has happened, as long as the server comes back within the database's patience. The writes
+    of a group lock what they are about in the order of their places, as those of other replicas do;
+    one that two transactions have to be parted for is run again for itself.
     """
 
     def __init__(
@@ -50,11 +71,14 @@ class GroupWriter:
         self._most_waiting = most_waiting
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closed = False
+        self._receipts = Receipts(database) if database.is_server else None
         self._thread = threading.Thread(target=self._loop, name=f"imm-ray-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, run: Callable[[Tx], T]) -> "Future[T]":
+    def submit(self, run: Callable[[Tx], T], place: Place = ()) -> "Future[T]":
         """Return the future of ``run``'s result; resolved once it is durable.
+
+        ``run`` may be called more than once; only the last call has an effect.
 
         Raises
         ------
@@ -67,7 +91,7 @@ class GroupWriter:
             raise ThrottledUser(
                 f"The database is busy: {self._most_waiting} writes wait for it. Try again."
             )
-        write = _Write(run, Future())
+        write = _Write(run, Future(), place)
         self._queue.put(write)
         return write.done
 
@@ -76,6 +100,9 @@ class GroupWriter:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+        if self._receipts is not None:
+            with suppress(ImmError):  # a row that stays is deleted by another writer, in days
+                self._receipts.leave()
 
     def _loop(self) -> None:
         while (group := self._next_group()) is not None:
@@ -92,35 +119,74 @@ class GroupWriter:
                 self._queue.put(None)  # stop after this group
                 break
             group.append(following)
+        if self._receipts is not None:
+            group.sort(key=lambda write: write.place)
         return group
 
-    def _commit(self, group: list[_Write]) -> None:
-        outcomes: list[tuple[_Write, Any, Exception | None]] = []
+    def _commit(self, group: list[_Write], *, again: bool = False) -> None:
         try:
-            with self._database.write() as tx:
-                for write in filter(_begins, group):
-                    outcomes.append((write, *_attempt(tx, write.run)))
-                    require_open(tx)
+            outcomes = self._committed(group)
         except Exception as error:  # noqa: BLE001 - handed to every waiting request
-            for write in group:
-                if write.done.running() or _begins(write):
-                    write.done.set_exception(error)
+            for write in filter(_is_wanted, group):
+                write.done.set_exception(error)
             return
-        for write, result, failure in outcomes:
-            if failure is None:
-                write.done.set_result(result)
+        for outcome in outcomes:
+            if outcome.failure is None:
+                outcome.write.done.set_result(outcome.result)
+            elif isinstance(outcome.failure, Overtaken) and not again:
+                self._commit([outcome.write], again=True)
             else:
-                write.done.set_exception(failure)
+                outcome.write.done.set_exception(outcome.failure)
+
+    def _committed(self, group: list[_Write]) -> list[_Outcome]:
+        """Return what became of each write, when all is committed."""
+        for tries_left in reversed(range(_MOST_TRIES)):
+            outcomes: list[_Outcome] = []
+            try:
+                self._run(group, outcomes)
+            except Unknown:
+                assert self._receipts is not None
+                self._receipts.register()
+            except DatabaseAway as error:
+                if self._is_committed(error):
+                    return outcomes
+                if not (outcomes and tries_left):
+                    raise
+            else:
+                return outcomes
+        raise ServiceUnavailable()
+
+    def _run(self, group: list[_Write], outcomes: list[_Outcome]) -> None:
+        with self._database.write() as tx:
+            if self._receipts is not None:
+                self._receipts.sign(tx)
+            for write in filter(_is_wanted, group):
+                outcomes.append(self._attempt(tx, write))
+                require_open(tx)
+        if self._receipts is not None:
+            self._receipts.settled()
+
+    def _is_committed(self, error: DatabaseAway) -> bool:
+        if not error.in_doubt or self._receipts is None:
+            return False
+        try:
+            return self._receipts.is_committed()
+        except ImmError as unanswered:
+            raise InDoubt() from unanswered
+
+    def _attempt(self, tx: Tx, write: _Write) -> _Outcome:
+        try:
+            with tx.begin_nested():
+                return _Outcome(write, write.run(tx), None)
+        except Exception as error:  # noqa: BLE001 - handed to the request that submitted the write
+            return _Outcome(write, None, self._database.meaning_of(error))
+
+
+def _is_wanted(write: _Write) -> bool:
+    """Return whether a write has begun already, or begins now."""
+    return write.done.running() or _begins(write)
 
 
 def _begins(write: _Write) -> bool:
     """Return whether a write is still wanted; from now on it can not be cancelled."""
     return not write.done.cancelled() and write.done.set_running_or_notify_cancel()
-
-
-def _attempt(tx: Tx, run: Callable[[Tx], Any]) -> tuple[Any, Exception | None]:
-    try:
-        with tx.begin_nested():
-            return run(tx), None
-    except Exception as error:  # noqa: BLE001 - handed to the request that submitted the write
-        return None, error

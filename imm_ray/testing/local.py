@@ -40,6 +40,7 @@ from imm_ray.model import (
 from imm_ray.settings import Settings, load_settings
 from imm_ray.store import constants, migrate, outbox, ownership, purge, work
 from imm_ray.store.database import Database
+from imm_ray.store.failure import DatabaseAway
 from imm_ray.store.outage import outage_of
 from imm_ray.store.ownership import DatasetGone
 from imm_ray.store.writer import GroupWriter
@@ -49,6 +50,7 @@ ACCESS_KEY_ID = "testak"
 ACCESS_KEY_SECRET = "testsecret"
 
 _POLL_S = 0.005
+_AWAY_S = 0.1
 
 
 class LocalPictures:
@@ -260,6 +262,8 @@ class LocalImm:
             except DatasetGone:
                 self._reception.gone(dataset_id)
                 await asyncio.to_thread(self._purge)
+        except DatabaseAway:
+            self._loop.call_later(_AWAY_S, self._ring, dataset_id)
         except Exception as error:  # noqa: BLE001 - raised again by `settle`
             if outage_of(error) is None:  # else it is rung again, and goes on where it was
                 self._failures.append(error)

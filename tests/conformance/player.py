@@ -97,14 +97,18 @@ class Played:
     filled: set[tuple[str, str]]
 
 
-def play_with(name: str, contract: Contract) -> Played:
-    """Run the scenario with the client of this name against a server of its own."""
+def play_with(name: str, contract: Contract, *, store_url: str = "") -> Played:
+    """Run the scenario with the client of this name against a server of its own.
+
+    Its database is SQLite's, or another that has no rows yet.
+    """
     with TemporaryDirectory() as folder:
         pictures = album.write_pictures(Path(folder) / "bucket")
         key = {"access_key_id": KEY[0], "access_key_secret": KEY[1], "v1": True}
         settings = load_settings(
             None,
             data=Path(folder) / "data",
+            store={"url": store_url},
             auth={"users": [key]},
             buckets={album.BUCKET: str(Path(folder) / "bucket")},
             notifications={"topics": {"told": str(Path(folder) / "told.jsonl")}},

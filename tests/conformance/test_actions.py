@@ -11,6 +11,7 @@ from tests.conformance.clients import CLIENTS, why_not
 from tests.conformance.contract import NOT_TABULATED, Contract
 from tests.conformance.player import MISSING, Played, play_with
 from tests.conftest import missing
+from tests.postgres import Databases
 
 _SECTION_3 = """
 CreateProject GetProject UpdateProject DeleteProject ListProjects
@@ -34,14 +35,18 @@ def contract(shared: Path) -> Contract:
 
 
 @pytest.fixture(scope="module")
-def played(contract: Contract) -> Callable[[str], Played]:
-    """What a client saw; each plays the scenario once."""
+def played(contract: Contract, request: pytest.FixtureRequest) -> Callable[[str, str], Played]:
+    """What a client saw; each plays the scenario once with a kind of database."""
 
     @cache
-    def played(name: str) -> Played:
+    def played(name: str, store: str) -> Played:
         if why := why_not(name):
             missing("sdk4", why)
-        return play_with(name, contract)
+        if store == "sqlite":
+            return play_with(name, contract)
+        databases: Databases = request.getfixturevalue("postgres")
+        with databases.fresh() as url:
+            return play_with(name, contract, store_url=url)
 
     return played
 
@@ -54,10 +59,15 @@ def test_no_action_is_missing() -> None:
     assert [action for action in EXPECTED if action not in ACTIONS] == []
 
 
-@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize(
+    ("name", "store"),
+    [*((name, "sqlite") for name in CLIENTS), (next(iter(CLIENTS)), "postgresql")],
+)
 @pytest.mark.parametrize("action", [action for action in EXPECTED if action in ACTIONS])
-def test_an_action_conforms(action: str, name: str, played: Callable[[str], Played]) -> None:
-    result = played(name).results[action]
+def test_an_action_conforms(
+    action: str, name: str, store: str, played: Callable[[str, str], Played]
+) -> None:
+    result = played(name, store).results[action]
     assert result.problems == []
     assert result.absent != MISSING
     assert result.is_good

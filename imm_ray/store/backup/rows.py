@@ -7,7 +7,6 @@ values one after the other: a letter (``n`` nothing, ``i`` whole number, ``f`` n
 754 double, big-endian; in UTF-8; as it is).
 """
 
-import json
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -17,6 +16,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects import sqlite
 
 from imm_ray.store.database import Tx
+from imm_ray.store.documents import from_json, to_json
 
 Stored: TypeAlias = int | float | str | bytes | None
 """What SQLite keeps in a column."""
@@ -60,7 +60,7 @@ class StoredForm:
 
     def __init__(self, table: Table) -> None:
         self.names = [column.name for column in table.columns]
-        dialect = sqlite.dialect(json_serializer=_to_json, json_deserializer=json.loads)
+        dialect = sqlite.dialect(json_serializer=to_json, json_deserializer=from_json)
         kinds = [column.type.dialect_impl(dialect) for column in table.columns]
         self._to = [kind.bind_processor(dialect) or _same for kind in kinds]
         self._back = [kind.result_processor(dialect, None) or _same for kind in kinds]
@@ -89,10 +89,6 @@ def rows_of(tx: Tx, table: Table) -> Iterator[list[tuple[Stored, ...]]]:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _bytes(value: Stored) -> bytes:

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from imm_ray.crash_point import reached
 from imm_ray.store import tables
 from imm_ray.store.database import Database, Tx
+from imm_ray.store.documents import to_json
 from imm_ray.store.erasure.scrub import without
 
 _PORTION = 200
@@ -109,17 +110,13 @@ def redacted(text: str, gone: set[str]) -> str:
             value = None
         if isinstance(value, dict):
             left = _redacted_value(value, gone)
-            return text if left == value else _to_json(left)
+            return text if left == value else to_json(left)
     if text in gone:
         return ""
     if len(gone) <= _MOST_IN_TEXTS:
         for uri in sorted((uri for uri in gone if uri in text), key=len, reverse=True):
             text = text.replace(uri, "")
     return text
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _redacted_value(value: Any, gone: set[str]) -> Any:

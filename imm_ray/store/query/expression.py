@@ -27,7 +27,7 @@ from imm_ray.model import ClusterKind, Dataset
 from imm_ray.store import tables
 from imm_ray.store.columns import unindexed
 from imm_ray.store.query.field import FIGURES, INDEPENDENT, OWN_MEDIA_TYPES, UNAVAILABLE, Field
-from imm_ray.store.query.function import Begins, Elements, Member, fold
+from imm_ray.store.query.function import Begins, Elements, InByteOrder, Member, fold
 
 Sql: TypeAlias = ColumnElement[Any]
 
@@ -97,7 +97,7 @@ def rows_of(array: str, scope: Scope, *, in_clusters: bool = False) -> Rows:
 
     def member(name: str) -> Sql:
         text = Member(elements.c.value, literal(name))
-        return cast(text, Float) if name in numbers else func.nullif(text, "")
+        return cast(text, Float) if name in numbers else InByteOrder(func.nullif(text, ""))
 
     return Rows(source=elements, file_id=F.file_id, of_file=true(), member=member)
 
@@ -159,7 +159,7 @@ _FIGURE_COLUMNS = {
 
 def _said(name: str) -> Sql:
     """Return what the client said; '' is nothing."""
-    return func.nullif(F.attributes[name].as_string(), "", type_=Text())
+    return InByteOrder(func.nullif(F.attributes[name].as_string(), "", type_=Text()))
 
 
 def _read(column: Sql) -> Sql:
@@ -190,7 +190,7 @@ def _figure_count(scope: Scope) -> Sql:
 
 
 def _exif(scope: Scope) -> Sql:
-    return _seen(func.nullif(cast(F.exif, Text), "{}"))
+    return _seen(InByteOrder(func.nullif(cast(F.exif, Text), "{}")))
 
 
 _VALUES: Mapping[str, Callable[[Scope], Sql]] = {

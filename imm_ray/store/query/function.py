@@ -6,7 +6,7 @@ ASCII only.
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Text
+from sqlalchemy import Boolean, ColumnElement, Float, Integer, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -73,6 +73,33 @@ class Rare(FunctionElement[bool]):
         return self
 
 
+class KindOfMember(FunctionElement[str]):
+    """The type of a member of a JSON object (object, name): true, false or another; NULL if none.
+
+    A boolean's type is its value.
+    """
+
+    type = Text()
+    name = "imm_kind_of_member"
+    inherit_cache = True
+
+
+class InByteOrder(FunctionElement[str]):
+    """A text as it is, compared and sorted by its bytes whatever the database's language."""
+
+    type = Text()
+    name = "imm_in_byte_order"
+    inherit_cache = True
+
+
+class DatabaseTime(FunctionElement[float]):
+    """The database's clock in seconds since 1970, at this very moment."""
+
+    type = Float()
+    name = "imm_database_time"
+    inherit_cache = True
+
+
 def fold(text: str) -> str:
     """Return ``text`` without the case of its letters.
 
@@ -104,7 +131,9 @@ def _(element: Folded, compiler: Any, **options: Any) -> str:
 
 @compiles(Folded, "postgresql")
 def _(element: Folded, compiler: Any, **options: Any) -> str:
-    return f"lower({compiler.process(element.clauses, **options)})"
+    # ICU's upper makes SS of a sharp s; its lower knows a final sigma, which folding does not.
+    text = f'({compiler.process(element.clauses, **options)}) COLLATE "und-x-icu"'
+    return f"""(replace(lower(upper({text})), U&'\\03C2', U&'\\03C3') COLLATE "C")"""
 
 
 @compiles(Place, "sqlite")
@@ -114,7 +143,8 @@ def _(element: Place, compiler: Any, **options: Any) -> str:
 
 @compiles(Place, "postgresql")
 def _(element: Place, compiler: Any, **options: Any) -> str:
-    return f"strpos({compiler.process(element.clauses, **options)})"
+    text, part = (compiler.process(part, **options) for part in element.clauses)
+    return f'strpos(({text}) COLLATE "C", {part})'
 
 
 @compiles(Begins, "sqlite")
@@ -128,7 +158,9 @@ def _(element: Begins, compiler: Any, **options: Any) -> str:
 
 @compiles(Begins, "postgresql")
 def _(element: Begins, compiler: Any, **options: Any) -> str:
-    return f"starts_with({compiler.process(element.clauses, **options)})"
+    text, start = (compiler.process(part, **options) for part in element.clauses)
+    text = f'({text}) COLLATE "C"'
+    return f"({text} >= {start} AND {text} < {start} || chr(1114111))"
 
 
 @compiles(Rare, "sqlite")
@@ -174,3 +206,37 @@ def _(element: Member, compiler: Any, **options: Any) -> str:
 def _(element: Member, compiler: Any, **options: Any) -> str:
     json, name = (compiler.process(part, **options) for part in element.clauses)
     return f"({json} ->> {name})"
+
+
+@compiles(KindOfMember, "sqlite")
+def _(element: KindOfMember, compiler: Any, **options: Any) -> str:
+    json, name = (compiler.process(part, **options) for part in element.clauses)
+    return f"""json_type({json}, '$."' || {name} || '"')"""
+
+
+@compiles(KindOfMember, "postgresql")
+def _(element: KindOfMember, compiler: Any, **options: Any) -> str:
+    json, name = (compiler.process(part, **options) for part in element.clauses)
+    member = f"({json} -> {name})"
+    kind = f"json_typeof({member})"
+    return f"(CASE {kind} WHEN 'boolean' THEN CAST({member} AS TEXT) ELSE {kind} END)"
+
+
+@compiles(InByteOrder, "sqlite")
+def _(element: InByteOrder, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(InByteOrder, "postgresql")
+def _(element: InByteOrder, compiler: Any, **options: Any) -> str:
+    return f'(({compiler.process(element.clauses, **options)}) COLLATE "C")'
+
+
+@compiles(DatabaseTime, "sqlite")
+def _(element: DatabaseTime, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(DatabaseTime, "postgresql")
+def _(element: DatabaseTime, compiler: Any, **options: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"

@@ -47,6 +47,7 @@ from imm_ray.store.tables.work import (
     outbox,
     ownership,
     task,
+    writer,
 )
 
 __all__ = [
@@ -73,4 +74,5 @@ __all__ = [
     "retired_cluster",
     "task",
     "tombstone",
+    "writer",
 ]

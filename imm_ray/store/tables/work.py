@@ -117,3 +117,11 @@ ownership = Table(
     count("generation"),
     Column("lease_until", Float),
 )
+
+writer = Table(
+    "writer",
+    metadata,
+    Column("writer_id", String(36), primary_key=True),
+    count("number"),
+    time("seen_at"),
+)

@@ -114,6 +114,7 @@ class Owner:
         self,
         folder: Path,
         *,
+        url: str = "",
         minimum: int = 2,
         rules: Clustering | None = None,
         exact_items: int = EXACT_ITEMS,
@@ -124,7 +125,7 @@ class Owner:
         self.exact_items = exact_items
         self.holding: DatasetRules | None = None
         self.thumbnails = DiskThumbnails(folder / "thumbnails", 1_000_000)
-        self.url = f"sqlite:///{folder / 'imm.db'}"
+        self.url = url or f"sqlite:///{folder / 'imm.db'}"
         self.database = Database(self.url)
         self.engine_database = self.database
         migrate.upgrade(self.database)

@@ -323,7 +323,7 @@ def test_a_delete_may_come_between_any_two_steps_of_a_run(tmp_path: Path, step: 
     owner.cluster()
     owner.index(portraits("ann", 2, first=4) | portraits("bob", 3))
     owner.drain()
-    owner.engine_database = database = InterruptedDatabase(f"sqlite:///{tmp_path / 'imm.db'}")
+    owner.engine_database = database = InterruptedDatabase(owner.url)
     owner.restart()
     task_id = owner.create_task()
     covers = [cluster.cover for cluster in owner.figure_clusters()]
@@ -369,7 +369,7 @@ def test_a_delete_may_come_between_any_two_reads_of_a_start(tmp_path: Path, step
     )
     owner.cluster()
     assert [len(files) for files in owner.people().values()] == [3]
-    owner.engine_database = database = InterruptedReads(f"sqlite:///{tmp_path / 'imm.db'}")
+    owner.engine_database = database = InterruptedReads(owner.url)
     database.interrupt(step, lambda: owner.delete("oss://b/1"))
     owner.restart()
     assert database.interrupted

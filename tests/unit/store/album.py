@@ -69,9 +69,9 @@ def applied(edit: Edit, **effect: Any) -> SettledEdit:
 class Album:
     """A dataset ``p/d`` and its owner's lease; every file that is indexed has one face."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str = "") -> None:
         self.clock = ManualClock()
-        self.database = Database(f"sqlite:///{folder / 'imm.db'}")
+        self.database = Database(url or f"sqlite:///{folder / 'imm.db'}")
         migrate.upgrade(self.database)
         self.dataset_id = DatasetId(str(uuid.uuid4()))
         now = self.clock()

@@ -44,6 +44,7 @@ def fill(album: Album, number: int) -> None:
         tx.execute(insert(d), rows)
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # plans are SQLite's own
 @pytest.mark.parametrize("after", ["", "d0"])
 def test_a_prefix_is_a_range_of_the_index(album: Album, after: str) -> None:
     plan = plans(album, lambda tx: datasets.page(tx, "a", "p", limit=9, after=after, prefix="d0"))
@@ -81,6 +82,7 @@ def steps(database: Database, ask: Callable[[Tx], object]) -> int:
     return taken
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # plans are SQLite's own
 def test_what_waits_is_counted_without_looking_at_datasets(album: Album) -> None:
     def waiting(tx: Tx) -> None:
         assert work.pending_of_account(tx, "a") == 1

@@ -66,6 +66,7 @@ def test_a_figure_of_another_dataset_is_not_found(people: Album) -> None:
             assert queries.count(tx, other, read(query)) == 0
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # plans are SQLite's own
 @pytest.mark.parametrize("sort", ["", "CreateTime", "Size,URI"])
 @pytest.mark.parametrize(
     "query",
@@ -87,6 +88,7 @@ def test_no_file_is_read_that_is_not_named(album: Album, query: dict[str, Any], 
     assert not re.search(r"dataset_id=\?\)", plan), plan
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # plans are SQLite's own
 def test_alternatives_of_which_one_is_wide_are_not_hidden_from_the_order(album: Album) -> None:
     wide = junction("or", person("A"), leaf("URI", "prefix", "a"))
     assert "USING INDEX sqlite_autoindex_file_2 (dataset_id=?)" in plan_of(album, wide)

@@ -91,6 +91,7 @@ def plan_of(album: Album, query: dict[str, Any], sort: str = "") -> str:
         return "\n".join(row[3] for row in rows)
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # plans are SQLite's own
 @pytest.mark.parametrize("sort", ["", "CreateTime", "Size,URI"])
 def test_the_files_of_a_person_are_looked_up_by_the_cluster(album: Album, sort: str) -> None:
     person = leaf("Figures.FigureClusterId", "eq", "Cluster-a")
@@ -105,6 +106,7 @@ def test_the_files_of_a_person_are_looked_up_by_the_cluster(album: Album, sort: 
         assert "SCAN file" not in plan
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # plans are SQLite's own
 def test_uris_and_labels_are_looked_up_by_their_indexes(album: Album) -> None:
     assert "(dataset_id=? AND uri=?)" in plan_of(album, leaf("URI", "eq", "a0"))
     assert "(dataset_id=? AND uri>? AND uri<?)" in plan_of(album, leaf("URI", "prefix", "a"))

@@ -58,6 +58,7 @@ def plans(album: Album, sort: str, order: str, after: Sequence[SortValue] | None
     return found
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # plans are SQLite's own
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("sort", TIMES)
 def test_a_time_is_read_in_the_order_of_its_index(album: Album, sort: str, order: str) -> None:
@@ -67,6 +68,7 @@ def test_a_time_is_read_in_the_order_of_its_index(album: Album, sort: str, order
             assert "TEMP B-TREE FOR ORDER BY" not in plan
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # plans are SQLite's own
 def test_a_page_begins_where_the_one_before_has_ended(album: Album) -> None:
     (later,) = plans(album, "CreateTime", "asc", (DAY, "a0"))
     assert "(dataset_id=? AND created_at>?)" in later
