@@ -31,7 +31,11 @@ def settings_of(config: Path | None, data: Path | None, store_url: str | None) -
         overrides["data"] = data
     if store_url is not None:
         overrides["store"] = {"url": store_url}
-    return load_settings(config, **overrides)
+    from imm_ray.store.database import dialect_of
+
+    settings = load_settings(config, **overrides)
+    dialect_of(settings.store_url)
+    return settings
 
 
 def store_file(settings: Settings) -> Path | None:
