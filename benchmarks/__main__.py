@@ -8,6 +8,7 @@ from pathlib import Path
 NAMES = {
     "ingest": "speed of indexing against a bare loop over the same files, in one run",
     "quality": "faces and near-duplicates through the official SDK, scored against the labels",
+    "backup": "speed and size of a backup and its restore, and the memory that they take",
     "footprint": "seconds until ready, and the memory of an idle server",
 }
 """Measurements without options of their own; several run one after the other."""

@@ -29,14 +29,17 @@ from imm_ray.api.actions.registry import ACTIONS, Action, Write
 from imm_ray.api.admission import Admission
 from imm_ray.api.asking import Asking, Raw
 from imm_ray.api.call import Ask, Call, Surroundings, Written, new_request_id
-from imm_ray.api.json_text import write_json
 from imm_ray.api.keyring import NOBODY_ASKED, Identity, KeyRing
+from imm_ray.api.nonce_shelter import NonceShelter
 from imm_ray.api.notification import NotificationBuilder
 from imm_ray.api.origin import read_origin
 from imm_ray.api.paging import PageTokens
 from imm_ray.api.policy.gate import Gate
 from imm_ray.api.ports import Ports
 from imm_ray.api.rate import RateLimit
+from imm_ray.api.response import Response as Response
+from imm_ray.api.response import refuse as refuse
+from imm_ray.api.response import respond, respond_raw
 from imm_ray.api.rpc import API_VERSION, HttpRequest, RpcRequest, parse_request
 from imm_ray.api.signature import verify
 from imm_ray.api.turns import Turns
@@ -59,27 +62,16 @@ from imm_ray.store import turn
 from imm_ray.store.database import Database, Tx
 from imm_ray.store.failure import DatabaseAway
 from imm_ray.store.nonce_memory import NonceMemory
+from imm_ray.store.outage import refusal_of
 from imm_ray.store.writer import GroupWriter
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_CONTENT_TYPE = "application/json;charset=utf-8"
 _THREADS = 16
 _VERIFYING_THREADS = 4  # of their own: a request must learn at once that it is refused
-_MAX_HOST = 255
-_MAX_MESSAGE = 2000
 _ASK_S = 8.5  # the SDKs wait 10 s
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An HTTP response; the body is JSON, but for a picture that was asked for as such."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +114,8 @@ class ImmService:
         Models and owners, for the actions that ask them; None refuses these actions.
     ask_s
         Seconds that such an action may take before it is refused as ServiceUnavailable.
+    signed_from
+        Requests that were signed before are refused (`constants.signed_from`).
     """
 
     def __init__(
@@ -138,7 +132,9 @@ class ImmService:
         ports: Ports | None = None,
         ask_s: float = _ASK_S,
         measures: Measures = UNMEASURED,
+        signed_from: datetime | None = None,
     ) -> None:
+        self._signed_from = signed_from
         self._settings = settings
         self._signed = settings.auth.mode == "signature"
         limits = settings.limits
@@ -161,6 +157,7 @@ class ImmService:
         )
         self._ask_s = ask_s
         self._measures = measures
+        self._shelter = NonceShelter()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="imm-ray-api")
         self._verifiers = ThreadPoolExecutor(_VERIFYING_THREADS, thread_name_prefix="imm-ray-auth")
         self._turns = Turns(limits.queries_at_once, limits.queries_waiting)
@@ -181,9 +178,9 @@ class ImmService:
             async with asyncio.timeout(self._settings.limits.request_timeout_s):
                 body = await self._answer(http, request_id)
             if isinstance(body, Raw):
-                return _respond_raw(body, request_id)
+                return respond_raw(body, request_id)
             reached("request.answered")
-            return _respond(200, {"RequestId": request_id, **body}, request_id)
+            return respond(200, {"RequestId": request_id, **body}, request_id)
         except TimeoutError:
             late = ServiceUnavailable(
                 "The request took too long; it may still take effect. Try again."
@@ -192,7 +189,12 @@ class ImmService:
             return refuse(late, request_id=request_id, host=http.header("host"))
         except ImmError as error:
             return refuse(error, request_id=request_id, host=http.header("host"))
-        except Exception:
+        except Exception as error:
+            if (refusal := refusal_of(error)) is not None:
+                logger.error(  # one line: a full disk is refused a thousand times a second
+                    "store unavailable: request_id=%s why=%s", request_id, refusal.message
+                )
+                return refuse(refusal, request_id=request_id, host=http.header("host"))
             logger.exception("request failed: request_id=%s action=%s", request_id, _named(http))
             return refuse(ImmError(), request_id=request_id, host=http.header("host"))
 
@@ -224,7 +226,7 @@ class ImmService:
         It is told only when the nonce was new.
         """
         noted, read = await asyncio.gather(
-            self._remember(verified), self._read(verified, deadline), return_exceptions=True
+            self._note_read(verified), self._read(verified, deadline), return_exceptions=True
         )
         if noted is not None:
             raise noted
@@ -252,7 +254,7 @@ class ImmService:
         request = parse_request(http)
         action = _find_action(request)
         now = self._clock()
-        identity = verify(request, self._keys, now=now) if self._signed else NOBODY_ASKED
+        identity = self._identify(request, now)
         with self._noting(identity, now):
             self._user_rate.take(f"{identity.account} {identity.user_name}", "a user")
         parameters = request.business_parameters
@@ -273,6 +275,11 @@ class ImmService:
             ),
         )
         return _Verified(action, call, identity, _prepared(action, parameters), denied)
+
+    def _identify(self, request: RpcRequest, now: datetime) -> Identity:
+        if not self._signed:
+            return NOBODY_ASKED
+        return verify(request, self._keys, now=now, since=self._signed_from)
 
     async def _read(self, verified: _Verified, deadline: float) -> Written:
         """Run a read until ``deadline``; beyond it the database stops, and its thread is free."""
@@ -308,6 +315,16 @@ class ImmService:
             noted = self._submit_nonce(verified.identity, verified.call.now)
             await asyncio.shield(asyncio.wrap_future(noted))  # also for a client that goes away
 
+    async def _note_read(self, verified: _Verified) -> None:
+        """Remember the nonce of a read, here in memory where the store takes nothing."""
+        try:
+            await self._remember(verified)
+        except Exception as error:
+            if refusal_of(error) is None:
+                raise
+            identity = verified.identity
+            self._shelter.remember(identity.access_key_id, identity.nonce, verified.call.now)
+
     @contextmanager
     def _noting(self, identity: Identity, now: datetime) -> Iterator[None]:
         """Record the nonce of a request that is throttled, or whose time is up, within the block.
@@ -327,6 +344,7 @@ class ImmService:
 
     def _use_nonce(self, tx: Tx, identity: Identity, now: datetime) -> None:
         if self._signed:
+            self._shelter.refuse_used(identity.access_key_id, identity.nonce)
             self._nonces.use(tx, identity.access_key_id, identity.nonce, now)
 
     async def _in_thread(self, run: Callable[[], T]) -> T:
@@ -369,38 +387,3 @@ def _prepared(action: Action, parameters: Mapping[str, str]) -> Write:
         raise refusal
 
     return refused
-
-
-def refuse(error: ImmError, *, request_id: str, host: str | None) -> Response:
-    """Return ``error`` as IMM's JSON."""
-    body: dict[str, Any] = {
-        "RequestId": request_id,
-        "HostId": (host or "")[:_MAX_HOST],
-        "Code": error.code,
-        "Message": error.message[:_MAX_MESSAGE],
-        "Recommend": f"https://next.api.aliyun.com/troubleshoot?q={error.code}&product=imm",
-    }
-    if isinstance(error, NoPermission) and error.detail is not None:
-        body["AccessDeniedDetail"] = dict(error.detail)
-    retry = {"x-acs-retry-after": str(error.retry_after_ms)} if error.retry_after_ms else {}
-    return _respond(error.status, body, request_id, retry)
-
-
-def _respond(
-    status: int,
-    body: Mapping[str, Any],
-    request_id: str,
-    more: Mapping[str, str] | None = None,
-) -> Response:
-    headers = {"content-type": _CONTENT_TYPE, "x-acs-request-id": request_id, **(more or {})}
-    return Response(status, headers, write_json(body).encode())
-
-
-def _respond_raw(raw: Raw, request_id: str) -> Response:
-    headers = {
-        "content-type": raw.content_type,
-        "x-acs-request-id": request_id,
-        "x-content-type-options": "nosniff",
-        "cache-control": "private, no-store",
-    }
-    return Response(200, headers, raw.content)

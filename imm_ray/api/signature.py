@@ -26,8 +26,10 @@ _REQUIRED = frozenset(
 )
 
 
-def verify(request: RpcRequest, keys: KeyRing, *, now: datetime) -> Identity:
-    """Return who signed ``request``.
+def verify(
+    request: RpcRequest, keys: KeyRing, *, now: datetime, since: datetime | None = None
+) -> Identity:
+    """Return who signed ``request``, after ``since``.
 
     Whether the nonce was used before is not checked here: the caller remembers it in a transaction.
 
@@ -43,17 +45,22 @@ def verify(request: RpcRequest, keys: KeyRing, *, now: datetime) -> Identity:
                 "parameter Signature."
             )
         case V1Credential() as credential:
-            return verify_v1(request, credential, keys=keys, now=now)
+            return verify_v1(request, credential, keys=keys, now=now, since=since)
         case V3Credential() as credential:
-            return _verify_v3(request, credential, keys=keys, now=now)
+            return _verify_v3(request, credential, keys=keys, now=now, since=since)
 
 
 def _verify_v3(
-    request: RpcRequest, credential: V3Credential, *, keys: KeyRing, now: datetime
+    request: RpcRequest,
+    credential: V3Credential,
+    *,
+    keys: KeyRing,
+    now: datetime,
+    since: datetime | None,
 ) -> Identity:
     http = request.http
     _check_signed_headers(http, credential.signed_headers)
-    check_time(http.header("x-acs-date") or "", now=now)
+    check_time(http.header("x-acs-date") or "", now=now, since=since)
     nonce = check_nonce(http.header("x-acs-signature-nonce") or "")
     key = keys.find(credential.access_key_id)
     text = v3_string_to_sign(

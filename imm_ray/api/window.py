@@ -11,8 +11,11 @@ MAX_NONCE = 128
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
-def check_time(text: str, *, now: datetime) -> None:
-    """Refuse a time that is malformed or more than 15 minutes from ``now``, in either direction."""
+def check_time(text: str, *, now: datetime, since: datetime | None = None) -> None:
+    """Refuse a time that is malformed or more than 15 minutes from ``now``, in either direction.
+
+    Also one before ``since``: which nonces were used until then is not known.
+    """
     if not _TIME.fullmatch(text):
         raise InvalidTimeStampFormat()
     try:
@@ -23,6 +26,11 @@ def check_time(text: str, *, now: datetime) -> None:
         raise InvalidTimeStampExpired(
             f"Specified time stamp or date value is expired: the server's time is "
             f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}."
+        )
+    if since is not None and time < since:
+        raise InvalidTimeStampExpired(
+            "Specified time stamp or date value is expired: the service was restored from a backup "
+            f"at {since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}. Sign the request again."
         )
 
 

@@ -17,6 +17,8 @@ from rich.text import Text
 
 from imm_ray import __version__
 from imm_ray.cli.album import PHOTOS
+from imm_ray.cli.backup import backup, restore
+from imm_ray.cli.erase import erase
 from imm_ray.cli.fsck import fsck
 from imm_ray.cli.migrate import migrate
 from imm_ray.cli.serve import serve
@@ -36,6 +38,9 @@ app = typer.Typer(
 models_app = typer.Typer(help="The models that come with the package.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.command("serve")(serve)
+app.command("backup")(backup)
+app.command("restore")(restore)
+app.command("erase")(erase)
 app.command("migrate")(migrate)
 app.command("tasks")(tasks)
 app.command("fsck")(fsck)

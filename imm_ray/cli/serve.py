@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 USAGE = 2
 UNAVAILABLE = 1
+NOTHING_DONE = 3
 
 
 def serve(
@@ -130,8 +133,9 @@ def _run(settings: Settings, *, dashboard: bool) -> None:
     from imm_ray.runtime.embedded import EmbeddedServer
 
     try:
-        server = EmbeddedServer(settings, dashboard=dashboard, on_ray_started=listen)
-        with server:
+        with _usable(settings):
+            server = EmbeddedServer(settings, dashboard=dashboard, on_ray_started=listen)
+        with _usable(settings), server:
             starting = False
             _announce(server, settings)
             stop.wait()
@@ -144,6 +148,20 @@ def _run(settings: Settings, *, dashboard: bool) -> None:
         os._exit(0)  # nothing was served, and what of Ray was half started has been stopped
     if server.lost_ray:
         os._exit(0)  # what is left of Ray in this process would wait for its dead cluster
+
+
+@contextmanager
+def _usable(settings: Settings) -> Iterator[None]:
+    """End with a sentence where the data folder or its disk takes nothing."""
+    from imm_ray.store.outage import outage_of
+
+    try:
+        yield
+    except Exception as error:
+        if (why := outage_of(error)) is None:
+            raise
+        typer.echo(f"imm-ray: {settings.data} can not be used: {why}", err=True)
+        raise typer.Exit(NOTHING_DONE) from error
 
 
 def _announce(server: "EmbeddedServer", settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Compiles the numba kernels, or loads them from the cache, before the first run needs them."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from imm_ray.cluster.newcomers import Newcomers
 from imm_ray.cluster.photos import ALONE
 from imm_ray.cluster.similar import SimilarClusterer
 
+_log = logging.getLogger(__name__)
+
 _LIMITS = FigureLimits(
     threshold=UNIT // 2,
     margin=UNIT // 16,
@@ -24,6 +27,7 @@ _LIMITS = FigureLimits(
     second_smallest=1,
 )
 _DIMENSION = 4
+_MOST_KERNELS = 200  # each may fail once
 _ITEMS = 24
 
 
@@ -32,7 +36,20 @@ def compile_kernels() -> None:
 
     Tiny clusterers go through inserts, runs, removals and consolidation: kernels compile for the
     types of array that they are given, and so they are given what runs give them.
+
+    A kernel whose machine code can not be cached (the disk is full) works all the same, but the
+    call that compiled it fails: such calls are made here, so that none fails in a run.
     """
+    for _ in range(_MOST_KERNELS):
+        try:
+            _use_all()
+        except OSError as error:
+            _log.warning("compiled code not cached, so each process compiles again: %s", error)
+        else:
+            return
+
+
+def _use_all() -> None:
     _live(FigureClusterer(_LIMITS, dimension=_DIMENSION, fixed=_fixed, width=4, exact_items=0))
     _live(FigureClusterer(_LIMITS, dimension=_DIMENSION, fixed=_fixed))
     _live(SimilarClusterer(_LIMITS.threshold, dimension=_DIMENSION, fixed=_fixed, guard=2))

@@ -10,7 +10,7 @@ from imm_ray.dataset.ports import Clock
 from imm_ray.model import Task
 from imm_ray.store import tasks, trouble
 from imm_ray.store.database import Database
-from imm_ray.store.failure import DatabaseAway
+from imm_ray.store.outage import interruption_of
 from imm_ray.store.ownership import Fenced, Lease, check
 from imm_ray.store.trouble import Patience
 
@@ -57,9 +57,11 @@ class TaskAttempts:
             return
         try:
             run()
-        except (Fenced, ImplausibleRun, DatabaseAway):
+        except (Fenced, ImplausibleRun):
             raise
         except Exception as error:
+            if interruption_of(error) is not None:
+                raise
             raise RunFailed(f"the run of task {task.task_id} failed") from error
 
     def _begin(self, task: Task) -> bool:

@@ -21,7 +21,7 @@ from imm_ray.measure import ENGINE_FAILURES, ENGINES, TAKEN
 from imm_ray.model import DatasetId, Explained, Found, Pair, Search
 from imm_ray.settings import Owners
 from imm_ray.store.database import Database
-from imm_ray.store.failure import DatabaseAway, why_away
+from imm_ray.store.outage import interruption_of
 from imm_ray.store.ownership import DatasetGone, Fenced, HeldByNewer, Lease
 from imm_ray.store.trouble import backoff_s
 
@@ -207,14 +207,14 @@ class EngineHost:
         except Fenced as error:
             self._reception.refused(dataset_id, error)
             self._fenced(error)
-        except DatabaseAway as error:  # the engine did nothing wrong: it is opened anew
-            _log.warning("database away", dataset_id=dataset_id, why=why_away(error))
-            self._cut_off.add(dataset_id)
-            await asyncio.sleep(_AWAY_S)
-            return True
         except _GivenUp:
             raise
         except Exception as error:  # noqa: BLE001 - the store has all that counts; start over from it
+            if (why := interruption_of(error)) is not None:
+                _log.warning("database away", dataset_id=dataset_id, why=why)
+                self._cut_off.add(dataset_id)
+                await asyncio.sleep(_AWAY_S)
+                return True
             self._measures.count(ENGINE_FAILURES)
             _log.exception("engine failed", dataset_id=dataset_id)
             self._failed(error)
@@ -231,12 +231,14 @@ class EngineHost:
         self._leases.add(lease, resident)
         try:
             return await self._work(lease, resident)
-        except (Fenced, DatabaseAway):
+        except Fenced:
             raise
         except RunFailed:
             await asyncio.to_thread(self._opening.excuse, lease)
             raise
         except Exception as error:
+            if interruption_of(error) is not None:
+                raise
             if await asyncio.to_thread(self._opening.failed, lease, error):
                 self._failed(error)
                 _log.exception("engine failed", dataset_id=dataset_id)
@@ -281,7 +283,9 @@ class EngineHost:
         self._rung_meanwhile.discard(dataset_id)
         try:
             has_work = await asyncio.to_thread(self._opening.has_work, dataset_id)
-        except DatabaseAway:
+        except Exception as error:
+            if interruption_of(error) is None:
+                raise
             has_work = True
         if has_work:
             await self._pause(dataset_id, GIVEN_UP_PAUSE_S)

@@ -12,7 +12,7 @@ from imm_ray.crash_point import reached
 from imm_ray.model import DatasetId
 from imm_ray.store import ownership
 from imm_ray.store.database import Database
-from imm_ray.store.failure import DatabaseAway, why_away
+from imm_ray.store.outage import interruption_of
 from imm_ray.store.ownership import LEASE_S, RENEW_S, DatasetGone, Fenced, Lease
 
 _AT_ONCE = 100
@@ -120,19 +120,16 @@ class Leases:
             with self._database.write() as tx:
                 lost = ownership.renew_all(tx, [held.lease for held in part])
             reached("lease.renewed")
-        except DatabaseAway as error:
-            _log.warning("leases not renewed", leases=len(part), why=why_away(error))
-            self._pause(part)
-            return
-        except Exception:  # noqa: BLE001 - tried again, and then without us
-            _log.exception("leases not renewed", leases=len(part))
+        except Exception as error:  # noqa: BLE001 - tried again, and then without us
+            why = interruption_of(error) or repr(error)
+            _log.error("leases not renewed", leases=len(part), why=why)
             self._pause(part)
             return
         for held in part:
-            if (why := lost.get(held.lease.dataset_id)) is None:
+            if (loss := lost.get(held.lease.dataset_id)) is None:
                 self._renewed(held, begun)
             else:
-                self._lose(held, why)
+                self._lose(held, loss)
 
     def _renewed(self, held: _Held, at: float) -> None:
         held.renewed_at = at

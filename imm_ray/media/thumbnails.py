@@ -46,7 +46,8 @@ class DiskThumbnails:
         path = self._path(key)
         try:
             content = path.read_bytes()
-            os.utime(path)
+            with suppress(OSError):  # on a disk that can only be read, it keeps its place in line
+                os.utime(path)
         except FileNotFoundError:
             return None
         except OSError as error:

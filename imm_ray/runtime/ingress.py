@@ -35,6 +35,7 @@ class Ingress:
         require_current(database)
         with database.write() as tx:
             secret = constants.secret(tx)
+            signed_from = constants.signed_from(tx)
         directory = Directory(database, settings, generation)
         self._service = ImmService(
             settings,
@@ -51,6 +52,7 @@ class Ingress:
                 thumbnails=open_thumbnails(settings),
             ),
             measures=RayMeasures(),
+            signed_from=signed_from,
         )
         start_steward(settings, generation)
         self._readiness = open_readiness(database, directory)

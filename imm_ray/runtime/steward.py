@@ -9,6 +9,7 @@ import ray
 import structlog
 
 from imm_ray.api.notification import NotificationBuilder
+from imm_ray.dataset.compaction import COMPACT_S, compact_store
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.purge import purge_datasets
 from imm_ray.dataset.snapshot.erasure import sweep_snapshots
@@ -31,6 +32,7 @@ from imm_ray.store.blobs import open_blobs
 from imm_ray.store.database import Database
 from imm_ray.store.failure import DatabaseAway, why_away
 from imm_ray.store.nonce_memory import open_relaxed
+from imm_ray.store.outage import outage_of
 
 _DELIVER_S = 0.5
 _RING_S = 5.0
@@ -90,6 +92,7 @@ class Steward:
             ("erase", self._erase, _ERASE_S),
             ("sweep", self._sweep, _SWEEP_S),
             ("measure", self._measure, _MEASURE_S),
+            ("compact", self._compact, COMPACT_S),
         ):
             threading.Thread(
                 target=_repeat, args=(name, chore, every_s), name=f"imm-ray-{name}", daemon=True
@@ -124,6 +127,10 @@ class Steward:
         sweep_thumbnails(self._database, self._thumbnails)
         sweep_snapshots(self._database, self._blobs)
 
+    def _compact(self) -> None:
+        """Finish what deletes have begun."""
+        compact_store(self._database)
+
 
 def start_steward(settings: Settings, generation: int) -> None:
     """Make sure that the cluster's steward runs."""
@@ -140,6 +147,9 @@ def _repeat(name: str, chore: Callable[[], None], every_s: float) -> None:
             chore()
         except DatabaseAway as error:
             _log.warning("database away", chore=name, why=why_away(error))
-        except Exception:  # noqa: BLE001 - a chore that failed is done again; its work is in the store
-            _log.exception("chore failed", chore=name)
+        except Exception as error:  # noqa: BLE001 - a chore that failed is done again; its work is in the store
+            if (why := outage_of(error)) is not None:
+                _log.error("store unavailable", chore=name, why=why)
+            else:
+                _log.exception("chore failed", chore=name)
         ticker.wait(every_s)

@@ -60,12 +60,17 @@ def require_current(database: Database) -> None:
         current = MigrationContext.configure(tx).get_current_revision()
     config = _config()
     _refuse_newer(config, current)
-    head = ScriptDirectory.from_config(config).get_current_head()
+    head = newest()
     if current != head:
         raise WrongSchema(
             f"the database has {f'schema {current}' if current else 'no schema'}, this version "
             f"needs {head}: run `imm-ray migrate` (or `imm-ray serve`)"
         )
+
+
+def newest() -> str:
+    """Return the revision of the schema that this version uses."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 def _refuse_newer(config: Config, current: str | None) -> None:

@@ -195,6 +195,13 @@ def rest(tx: Tx, lease: Lease) -> None:
     _leave(tx, lease, lease_until=None)
 
 
+def is_held(tx: Tx, dataset_id: DatasetId) -> bool:
+    """Return whether an owner lives: its lease is not over."""
+    o = tables.ownership.c
+    held = select(o.epoch).where(o.dataset_id == dataset_id, o.lease_until > DatabaseTime())
+    return tx.scalar(held) is not None
+
+
 def renew(tx: Tx, lease: Lease) -> None:
     """Extend the lease.
 

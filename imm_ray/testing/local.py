@@ -165,6 +165,7 @@ class LocalImm:
         with self.database.write() as tx:
             self._generation = constants.next_generation(tx)
             secret = constants.secret(tx)
+            signed_from = constants.signed_from(tx)
         self.host = self._open_host()
         self._writer = GroupWriter(self.database)
         self._nonces = NonceMemory(self.database)
@@ -183,6 +184,7 @@ class LocalImm:
                 thumbnails=open_thumbnails(self.settings),
             ),
             measures=self._measures,
+            signed_from=signed_from,
         )
         self._thread = threading.Thread(target=self._loop.run_forever, name="imm-ray-local")
         self._thread.start()

@@ -58,6 +58,7 @@ dataset = Table(
     count("stopped_seq"),
     count("rebuild_left"),
     count("rebuild_total"),
+    count("scrubbed_seq"),
     Column("edits_held", Boolean, nullable=False, server_default=false()),
     count("file_count"),
     count("total_file_size"),
