@@ -15,6 +15,9 @@ from imm_ray.store.failure import DatabaseAway, why_away
 _HEADROOM = 1000
 """Serve's own request limits are a safety net far above ours, which answer in IMM's words."""
 
+_START_S = 30.0
+"""A database that is started together with the service is waited for so long."""
+
 
 def prepare(settings: Settings) -> int:
     """Bring the database to the current schema; return the cluster's generation number.
@@ -27,7 +30,8 @@ def prepare(settings: Settings) -> int:
     require_shared_store(settings)
     settings.data.mkdir(parents=True, exist_ok=True)
     address.check(settings.store_url)
-    database = Database(settings.store_url, busy_timeout_s=settings.store.busy_timeout_s)
+    patience_s = max(settings.store.busy_timeout_s, _START_S)
+    database = Database(settings.store_url, busy_timeout_s=patience_s)
     try:
         migrate.upgrade(database)
         with database.write() as tx:

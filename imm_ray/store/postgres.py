@@ -24,7 +24,7 @@ SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
 IDLE_S = 15
 """Longer than a lease: an owner that slept so long may have lost its datasets anyway."""
 
-_CONNECT_S = 3
+_CONNECT_S = 5
 _SILENCE_MS = 10_000  # a peer that acknowledges nothing for so long is gone
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
