@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from imm_ray.cli.client import ImmClient
 from imm_ray.cli.main import app
 from imm_ray.store import migrate, outbox
 from imm_ray.store.database import Database
@@ -93,21 +94,17 @@ def test_the_tasks_of_a_project_are_asked_of_the_server(tmp_path: Path) -> None:
     with LocalImm(tmp_path / "data", FakeEmbedder({})) as imm:
         here = ("--endpoint", f"http://{imm.address}", "--credentials", file, "--project", "p")
         assert "ResourceNotFound" in invoke(*here, code=3).output
-        imm_project(imm.address)
+        make_task(imm)
         assert json.loads(invoke(*here, "--json").output)["Tasks"][0]["Status"] == "Succeeded"
         assert "Succeeded" in invoke(*here).output
         assert "Succeeded" not in invoke(*here, "--status", "Failed").output
 
 
-def imm_project(address: str) -> None:
-    """Make project ``p`` with a task that ends."""
-    from imm_ray.cli.client import ImmClient
-
-    with ImmClient(f"http://{address}", ACCESS_KEY_ID, ACCESS_KEY_SECRET) as client:
+def make_task(imm: LocalImm) -> None:
+    """Make project ``p`` with a task that has ended."""
+    names = {"ProjectName": "p", "DatasetName": "d"}
+    with ImmClient(f"http://{imm.address}", ACCESS_KEY_ID, ACCESS_KEY_SECRET) as client:
         client.call("CreateProject", ProjectName="p")
-        names = {"ProjectName": "p", "DatasetName": "d"}
         client.call("CreateDataset", **names)
-        task = client.call("CreateFigureClusteringTask", **names)["TaskId"]
-        asked = {"ProjectName": "p", "TaskId": task, "TaskType": "FaceClustering"}
-        while client.call("GetTask", **asked)["Status"] == "Running":
-            pass
+        client.call("CreateFigureClusteringTask", **names)
+    imm.settle()

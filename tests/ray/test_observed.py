@@ -4,9 +4,11 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from alibabacloud_imm20200930 import models
 
 from tests.ray.server import Album, ServerProcess
 
@@ -60,7 +62,8 @@ def ray_logs(server: ServerProcess) -> str:
 def test_a_job_shows_in_metrics_and_logs_and_what_it_says_does_not(server: ServerProcess) -> None:
     wait_until_ready(server.address)
     album = Album(server.client(), "observed").create()
-    told = {"notification": {"MNS": {"TopicName": "file"}}, "user_data": CANARY}
+    topic = models.Notification(mns=models.MNS(topic_name="file"))
+    told: dict[str, Any] = {"notification": topic, "user_data": CANARY}
     album.index(["oss://lfw/absent.jpg"], **told)
     task_id = album.create_figures_task(**told)
     assert album.wait(task_id).status == "Succeeded"
