@@ -4,7 +4,6 @@ Against a short model of what clients may rely on: their files, their tasks, and
 one person stay together and those of two apart, but for what edits have said.
 """
 
-import os
 from collections import Counter
 from contextlib import ExitStack
 from datetime import timedelta
@@ -32,12 +31,11 @@ from imm_ray.store import fsck, outbox, tasks
 from imm_ray.store.ownership import Fenced
 from imm_ray.testing import face, near, picture, random_vector
 from tests.property import dataset
-from tests.property.effort import NO_HURRY, effort
+from tests.property.effort import LONG, effort
 from tests.recovery.test_crash import CrashingDatabase, restart, survive
 from tests.unit.dataset.owner import DIMENSION
 from tests.unit.dataset.test_splits import ask_merge, ask_split
 
-LONG = os.environ.get("IMM_RAY_PROPERTY") == "long"
 PEOPLE = ("ann", "bob", "cid")
 EACH = 5
 
@@ -222,4 +220,4 @@ class DurableDataset(RuleBasedStateMachine):
 DurableDataset.TestCase.settings = settings(
     effort(20), max_examples=200 if LONG else 20, stateful_step_count=50 if LONG else 12
 )
-TestDurability = NO_HURRY(DurableDataset.TestCase)
+TestDurability = pytest.mark.timeout(0 if LONG else 600)(DurableDataset.TestCase)
