@@ -97,6 +97,23 @@ def test_an_edit_that_waited_for_its_turn_finds_the_door_closed(album: Album) ->
             late.result()
 
 
+def test_who_writes_of_a_dataset_waits_until_its_owner_has_written(album: Album) -> None:
+    """As in SQLite: an owner's transaction sees one state of the dataset, from its check on."""
+
+    def add() -> int:
+        with album.database.write() as tx:
+            index(album, tx, "x")
+            return datasets.acknowledged(tx, album.dataset_id)
+
+    with ThreadPoolExecutor(1) as pool:
+        with album.database.write() as tx:
+            ownership.check(tx, album.lease)
+            late = pool.submit(add)
+            wait_until(lambda: waits_for_a_lock(album.database) or late.done())
+            assert datasets.acknowledged(tx, album.dataset_id) == 0
+        assert late.result() == 1
+
+
 def test_an_owner_is_fenced_between_transactions_and_never_within(album: Album) -> None:
     def take() -> ownership.Lease:
         with album.database.write() as tx:
@@ -141,8 +158,8 @@ def test_many_ask_for_the_place_of_a_dataset_and_get_one(album: Album) -> None:
     start = threading.Barrier(MANY)
 
     def place(number: int) -> str:
-        start.wait()
         with album.database.write() as tx:
+            start.wait()
             return ownership.place(tx, album.dataset_id, [f"host {number}"])
 
     with ThreadPoolExecutor(MANY) as pool:
@@ -153,8 +170,8 @@ def test_many_ask_for_the_secret_and_get_one(album: Album) -> None:
     start = threading.Barrier(MANY)
 
     def ask(_: int) -> tuple[bytes, int]:
-        start.wait()
         with album.database.write() as tx:
+            start.wait()
             return constants.secret(tx), constants.next_generation(tx)
 
     with ThreadPoolExecutor(MANY) as pool:
