@@ -16,6 +16,7 @@ from imm_ray.dataset.reception import Reception
 from imm_ray.dataset.resident import Resident
 from imm_ray.dataset.service import DatasetService
 from imm_ray.dataset.slots import Slots
+from imm_ray.errors import ThrottledUser
 from imm_ray.model import DatasetId, Explained, Found, Pair, Search
 from imm_ray.settings import Owners
 from imm_ray.store.database import Database
@@ -215,7 +216,7 @@ class EngineHost:
             return await self._work(lease, resident)
         except Fenced:
             raise
-        except RunFailed:
+        except (RunFailed, ThrottledUser):  # against a task; against nobody: the store is busy
             await asyncio.to_thread(self._opening.excuse, lease)
             raise
         except Exception as error:

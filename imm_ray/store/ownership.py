@@ -186,6 +186,22 @@ def rest(tx: Tx, lease: Lease) -> None:
     _leave(tx, lease, lease_until=None)
 
 
+def stay(tx: Tx, lease: Lease) -> None:
+    """Take the lease up again after `rest`, when nobody has taken the dataset since.
+
+    Raises
+    ------
+    Fenced
+    """
+    check(tx, lease)
+    o = tables.ownership
+    tx.execute(
+        update(o)
+        .where(o.c.dataset_id == lease.dataset_id)
+        .values(lease_until=now() + LEASE_S, renewals=o.c.renewals + 1)
+    )
+
+
 def renew(tx: Tx, lease: Lease) -> None:
     """Extend the lease.
 
@@ -198,7 +214,10 @@ def renew(tx: Tx, lease: Lease) -> None:
 
 
 def renew_all(tx: Tx, leases: Sequence[Lease]) -> dict[DatasetId, Fenced]:
-    """Extend leases; return those that were lost instead, and why."""
+    """Extend leases; return those that were lost instead, and why.
+
+    One that its owner has just given up, in another thread, stays given up.
+    """
     o = tables.ownership
     ids = [lease.dataset_id for lease in leases]
     query = select(o.c.dataset_id, o.c.epoch, o.c.generation).where(o.c.dataset_id.in_(ids))
@@ -213,7 +232,10 @@ def renew_all(tx: Tx, leases: Sequence[Lease]) -> dict[DatasetId, Fenced]:
             lost[lease.dataset_id] = error
     tx.execute(
         update(o)
-        .where(o.c.dataset_id.in_([dataset_id for dataset_id in ids if dataset_id not in lost]))
+        .where(
+            o.c.dataset_id.in_([dataset_id for dataset_id in ids if dataset_id not in lost]),
+            o.c.lease_until > 0,
+        )
         .values(lease_until=now() + LEASE_S, renewals=o.c.renewals + 1)
     )
     return lost
