@@ -35,6 +35,18 @@ class Departure:
         reached("owner.rested")
         return True
 
+    def stay(self) -> None:
+        """Go on after `rest`: somebody has asked while it was written.
+
+        Raises
+        ------
+        imm_ray.store.ownership.Fenced
+        """
+        with self._database.write() as tx:
+            ownership.stay(tx, self._lease)
+            reached("owner.stay_written")
+        reached("owner.stayed")
+
     def part(self, mended_seq: int, *, for_good: bool) -> bool:
         """Leave; return whether work is left. ``for_good``: for any cluster to take at once.
 

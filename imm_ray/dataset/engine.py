@@ -390,6 +390,10 @@ class DatasetEngine:
         """Give the dataset up if nothing is left to do; return whether."""
         return self._departure.rest(self._mended_seq)
 
+    def stay(self) -> None:
+        """Go on after `leave`."""
+        self._departure.stay()
+
     def part(self, *, for_good: bool) -> bool:
         """Give the dataset up (see `Departure.part`); return whether work is left."""
         return self._departure.part(self._mended_seq, for_good=for_good)

@@ -17,6 +17,7 @@ from imm_ray.dataset.reception import Reception
 from imm_ray.dataset.resident import Resident
 from imm_ray.dataset.service import DatasetService
 from imm_ray.dataset.slots import Slots
+from imm_ray.errors import ThrottledUser
 from imm_ray.measure import ENGINE_FAILURES, ENGINES, TAKEN
 from imm_ray.model import DatasetId, Explained, Found, Pair, Search
 from imm_ray.settings import Owners
@@ -233,7 +234,7 @@ class EngineHost:
             return await self._work(lease, resident)
         except Fenced:
             raise
-        except RunFailed:
+        except (RunFailed, ThrottledUser):  # against a task; against nobody: the store is busy
             await asyncio.to_thread(self._opening.excuse, lease)
             raise
         except Exception as error:

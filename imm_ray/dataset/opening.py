@@ -55,6 +55,8 @@ class Opening:
         self._clock = clock
         self._elsewhere = elsewhere
         self._watch = LeaseWatch(ownership.LEASE_S)
+        self._tried: set[DatasetId] = set()
+        """Datasets whose last attempt this process made, and has survived."""
 
     def size_bytes(self, dataset_id: DatasetId) -> int:
         """Return the memory that a dataset will take, about."""
@@ -85,8 +87,9 @@ class Opening:
             raise Elsewhere(f"dataset {dataset_id} belongs to {there}")
         reached("owner.taken")
         _log.info("dataset taken", dataset_id=dataset_id, epoch=lease.epoch, host=self.host)
-        if before is not None and before.has_died:
+        if before is not None and before.has_died and dataset_id not in self._tried:
             self._give_up(lease, before)  # now: whoever dies can not do it after the next attempt
+        self._tried.add(dataset_id)
         return lease
 
     def open(self, lease: Lease) -> DatasetEngine:

@@ -181,6 +181,7 @@ class DatasetService:
                     continue
                 if not self._rung.is_set():  # else somebody has asked while the engine left
                     return False
+                await self._call(self._engine.stay)
             return await self._leave(self._parting)
         finally:
             self._failure = self._failure or EngineClosed()

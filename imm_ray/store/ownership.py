@@ -202,6 +202,22 @@ def is_held(tx: Tx, dataset_id: DatasetId) -> bool:
     return tx.scalar(held) is not None
 
 
+def stay(tx: Tx, lease: Lease) -> None:
+    """Take the lease up again after `rest`, when nobody has taken the dataset since.
+
+    Raises
+    ------
+    Fenced
+    """
+    check(tx, lease)
+    o = tables.ownership
+    tx.execute(
+        update(o)
+        .where(o.c.dataset_id == lease.dataset_id)
+        .values(lease_until=DatabaseTime() + LEASE_S, renewals=o.c.renewals + 1)
+    )
+
+
 def renew(tx: Tx, lease: Lease) -> None:
     """Extend the lease.
 
@@ -217,6 +233,7 @@ def renew_all(tx: Tx, leases: Sequence[Lease]) -> dict[DatasetId, Fenced]:
     """Extend leases; return those that were lost instead, and why.
 
     Only the ownership rows are held: a lease must not wait for those who write of its dataset.
+    One that its owner has just given up, in another thread, stays given up.
     """
     o = tables.ownership
     ids = [lease.dataset_id for lease in leases]
@@ -232,7 +249,10 @@ def renew_all(tx: Tx, leases: Sequence[Lease]) -> dict[DatasetId, Fenced]:
             lost[lease.dataset_id] = error
     tx.execute(
         update(o)
-        .where(o.c.dataset_id.in_([dataset_id for dataset_id in ids if dataset_id not in lost]))
+        .where(
+            o.c.dataset_id.in_([dataset_id for dataset_id in ids if dataset_id not in lost]),
+            o.c.lease_until > 0,
+        )
         .values(lease_until=DatabaseTime() + LEASE_S, renewals=o.c.renewals + 1)
     )
     reached("lease.renewal_written")

@@ -98,6 +98,30 @@ def test_one_that_rests_still_belongs_to_the_newer_cluster_for_a_while(
     assert waiting.has_taken()
 
 
+def test_a_renewal_that_comes_late_does_not_take_back_what_was_left(
+    world: World, newer: Lease, waiting: Waiting
+) -> None:
+    with world.database.write() as tx:
+        ownership.release(tx, newer)
+    with world.database.write() as tx:
+        ownership.renew(tx, newer)
+    assert waiting.has_taken()
+
+
+def test_one_that_rested_and_stays_is_not_free(
+    world: World, newer: Lease, waiting: Waiting
+) -> None:
+    with world.database.write() as tx:
+        ownership.rest(tx, newer)
+    with world.database.write() as tx:
+        ownership.stay(tx, newer)
+    for _ in range(3):
+        assert not waiting.has_taken()
+        waiting.now += ownership.LEASE_S / 2
+        with world.database.write() as tx:
+            ownership.renew(tx, newer)
+
+
 def test_one_that_was_left_for_good_is_taken_at_once(
     world: World, newer: Lease, waiting: Waiting
 ) -> None:
