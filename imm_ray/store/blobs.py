@@ -20,7 +20,8 @@ from imm_ray.settings import Settings
 
 _KEY = re.compile(r"[A-Za-z0-9-]{1,64}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _FOLDER = re.compile(r"[A-Za-z0-9-]{1,64}")
-_NEW = "~new-"  # no key begins so
+UNFINISHED = "~"
+"""What the name of a file begins with that a crash has left; its own name follows."""
 
 
 class BlobError(Exception):
@@ -64,7 +65,7 @@ class LocalBlobs:
         with _told(f"{path} can not be written"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_NEW)
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{path.name}-")
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(data)
@@ -202,7 +203,7 @@ def _named(folder: str) -> str:
 
 
 def _is_unfinished(name: str) -> bool:
-    return name.startswith(_NEW) and "/" not in name
+    return name.startswith(UNFINISHED) and "/" not in name
 
 
 @contextmanager

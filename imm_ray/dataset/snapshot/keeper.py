@@ -1,7 +1,7 @@
 """When snapshots of a collection are written, which are kept, and which one a restart uses."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from imm_ray.dataset.snapshot.writer import SegmentWriter
 from imm_ray.model import ClusterKind, JsonObject
 from imm_ray.settings import Snapshots
 from imm_ray.store import datasets, snapshots
-from imm_ray.store.blobs import BlobError, Blobs
+from imm_ray.store.blobs import UNFINISHED, BlobError, Blobs
 from imm_ray.store.database import Database
 from imm_ray.store.loading import Progress
 from imm_ray.store.ownership import Lease
@@ -72,6 +72,8 @@ class SnapshotKeeper:
         )
         self._work: Iterator[bool] | None = None
         self._has_some = False
+        self._newest = 0
+        """The snapshot upon whose files the next one builds; 0 for none."""
         self._changes = self._removals = 0
         self._next_at = self._not_before = 0.0
 
@@ -158,6 +160,11 @@ class SnapshotKeeper:
         return self._write() if self._is_worth_it else self._forget()
 
     def _write(self) -> Iterator[bool]:
+        with self._around.database.read() as tx:
+            rows = snapshots.listed(tx, self._around.lease.dataset_id, self._kind)
+        if self._was_forgotten(rows):
+            self._writer.forget()
+            self._newest = 0
         yield from self._writer.ahead()
         begun = time.perf_counter()
         changes, removals = self._collection.changes, self._collection.removals
@@ -188,7 +195,7 @@ class SnapshotKeeper:
         self._writer.keep()
         self._note(changes, removals)
         _log.info("snapshot written", kind=str(self._kind), bytes=size, cut_ms=self.cut_ms)
-        self._writer.begin(self._delete_unnamed)
+        self._writer.begin(self._prune)
         yield from self._writer.settled()
 
     def _manifest(self, segments: list[Segment]) -> Manifest:
@@ -211,11 +218,19 @@ class SnapshotKeeper:
     def _record(self, snapshot: Snapshot, *, keep: int) -> None:
         lease = self._around.lease
         with self._around.database.write() as tx:
-            snapshots.record(tx, lease, self._kind, snapshot)
             rows = snapshots.listed(tx, lease.dataset_id, self._kind)
+            if self._was_forgotten(rows):
+                raise BlobError("all snapshots were forgotten while this one was written")
+            rows.insert(0, snapshot)
+            snapshots.record(tx, lease, self._kind, snapshot)
             snapshots.drop(tx, lease, self._kind, [row.number for row in rows[keep:]])
         self._has_some = True
+        self._newest = snapshot.number
         reached("snapshot.recorded")
+
+    def _was_forgotten(self, rows: Sequence[Snapshot]) -> bool:
+        """Return whether the files that this snapshot builds upon may be gone: see `erasure`."""
+        return self._newest != 0 and self._newest not in {row.number for row in rows}
 
     def _forget(self) -> Iterator[bool]:
         """Forget all snapshots: with so few items there is none."""
@@ -224,10 +239,19 @@ class SnapshotKeeper:
             rows = snapshots.listed(tx, lease.dataset_id, self._kind)
             snapshots.drop(tx, lease, self._kind, [row.number for row in rows])
         self._has_some = False
+        self._newest = 0
         self._writer.forget()
         self._note()
-        self._writer.begin(self._delete_unnamed)
+        self._writer.begin(self._prune)
         yield from self._writer.settled()
+
+    def _prune(self) -> None:
+        """Delete what no row needs; what can not be deleted now is tried again next time."""
+        try:
+            self._delete_unnamed()
+        except BlobError as error:
+            _log.error("old snapshots not deleted", kind=str(self._kind), why=str(error))
+        reached("snapshot.pruned")
 
     def _delete_unnamed(self) -> None:
         """Delete the files of this kind that no row needs, of this owner and of earlier ones."""
@@ -246,11 +270,10 @@ class SnapshotKeeper:
             name = key.rpartition("/")[2]
             if name not in named and self._is_mine(name):
                 blobs.delete(key)
-        reached("snapshot.pruned")
 
     def _is_mine(self, name: str) -> bool:
         """Return whether a file is of this kind, and not of an owner that has come since."""
-        kind, _, rest = name.partition("-")
+        kind, _, rest = name.removeprefix(UNFINISHED).partition("-")
         epoch = rest.partition("-")[0]
         return kind == self._kind and epoch.isdecimal() and int(epoch) <= self._around.lease.epoch
 
@@ -274,6 +297,7 @@ class SnapshotKeeper:
         self._note()
         tail.apply(self._collection, at, fetch, consolidate=row.outdated)
         self._writer.adopt(manifest, marks)
+        self._newest = row.number
         _log.info("snapshot restored", kind=str(self._kind), number=row.number, items=row.items)
         return True
 
