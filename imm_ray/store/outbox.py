@@ -16,7 +16,7 @@ from imm_ray.store.database import Tx
 _O = tables.outbox.c
 _READ = select(
     *(_O.message_id, _O.topic, _O.event_type, _O.body, _O.details),
-    *(_O.attempts, _O.last_error, _O.created_at, _O.next_attempt_at),
+    *(_O.attempts, _O.last_error, _O.created_at),
 )
 
 
@@ -29,7 +29,6 @@ class Waiting:
     put_at: datetime
     """When it was put into the outbox; a message that is delivered anew is put into it again."""
     last_error: str = ""
-    next_attempt_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,5 +147,4 @@ def _waiting(row: RowMapping) -> Waiting:
         row["attempts"],
         row["created_at"],
         row["last_error"],
-        row["next_attempt_at"],
     )
