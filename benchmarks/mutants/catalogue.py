@@ -5,6 +5,7 @@ from benchmarks.mutants.mutant import Mutant
 _ENGINE = "tests/unit/dataset/test_engine.py"
 _FENCED = f"{_ENGINE}::test_a_fenced_owner_commits_nothing"
 _EPOCHS = "tests/recovery/test_fencing.py"
+_LAPSED = "test_a_lapsed_lease_is_taken_over_by_an_older_cluster_and_a_held_one_is_not"
 _WRITER = "tests/unit/store/test_writer.py"
 _PUBLISH = "tests/unit/store/test_publish.py"
 _REPLAY = "tests/security/test_replay.py"
@@ -14,18 +15,29 @@ _DOOR = "tests/unit/dataset/test_door.py"
 _SPLITS = "tests/unit/dataset/test_splits.py"
 _CRASH = "tests/recovery/test_crash.py"
 
+
+def _older(name: str) -> str:
+    """Return the test of one write under an older epoch."""
+    return f"{_EPOCHS}::test_an_owner_of_an_older_epoch_writes_nothing[{name}]"
+
+
 FENCING = (
     Mutant(
         name="results are committed without the epoch",
         module="store/results.py",
         changes=(("    check(tx, lease)\n    accepted = [", "    accepted = ["),),
-        tests=(_EPOCHS,),
+        tests=(_older("results"),),
     ),
     Mutant(
-        name="a run is published without the epoch",
-        module="store/staging.py",
-        changes=(("    check(tx, lease)\n    d = tables.dataset\n", "    d = tables.dataset\n"),),
-        tests=(_EPOCHS,),
+        name="the end of a cluster is staged without the epoch",
+        module="store/lineage.py",
+        changes=(
+            (
+                "    check(tx, lease)\n    c, r = tables.cluster, tables.retired_cluster\n    h",
+                "    c, r = tables.cluster, tables.retired_cluster\n    h",
+            ),
+        ),
+        tests=(_older("ends"),),
     ),
     Mutant(
         name="places are staged without the epoch",
@@ -36,7 +48,7 @@ FENCING = (
                 "    m, f = tables.membership, tables.file\n",
             ),
         ),
-        tests=(_EPOCHS,),
+        tests=(_older("places"),),
     ),
     Mutant(
         name="states are staged without the epoch",
@@ -47,7 +59,7 @@ FENCING = (
                 "    c, s = tables.cluster, tables.cluster_state\n    fresh",
             ),
         ),
-        tests=(_EPOCHS,),
+        tests=(_older("states"),),
     ),
     Mutant(
         name="a lease is released without the epoch",
@@ -58,7 +70,7 @@ FENCING = (
                 "    o = tables.ownership\n    tx.execute(update(o)",
             ),
         ),
-        tests=(_EPOCHS,),
+        tests=(_older("release"),),
     ),
     Mutant(
         name="an older epoch is accepted",
@@ -82,13 +94,13 @@ FENCING = (
         name="a lapsed lease is never taken over",
         module="store/ownership.py",
         changes=(("func.coalesce(o.c.lease_until, 0.0) < now", "o.c.lease_until > now + 1e6"),),
-        tests=(f"{_ENGINE}::test_an_older_generation_waits_for_the_lease", _EPOCHS),
+        tests=(f"{_EPOCHS}::{_LAPSED}",),
     ),
     Mutant(
         name="a cluster starts with the number of another",
         module="store/constants.py",
         changes=(('int(_get(tx, "generation") or 0) + 1', 'int(_get(tx, "generation") or 1)'),),
-        tests=(_WRITER,),
+        tests=(f"{_WRITER}::test_generations_only_rise_and_the_secret_stays",),
     ),
 )
 
@@ -205,7 +217,7 @@ RUNS = (
                 "    if not kind and edits.pending_after(",
             ),
         ),
-        tests=(_PUBLISH,),
+        tests=(f"{_PUBLISH}::test_an_edit_that_came_meanwhile_sends_the_run_back",),
     ),
     Mutant(
         name="a run of a task that has ended becomes visible",
@@ -217,7 +229,7 @@ RUNS = (
                 "        tasks.finish(tx, end.task, notices, end.at)\n",
             ),
         ),
-        tests=(_PUBLISH,),
+        tests=(f"{_PUBLISH}::test_a_task_that_ended_otherwise_changes_nothing",),
     ),
     Mutant(
         name="an ended task ends once more",
@@ -228,7 +240,7 @@ RUNS = (
                 "        .where(t.task_id == task.task_id)\n",
             ),
         ),
-        tests=(_PUBLISH,),
+        tests=(f"{_PUBLISH}::test_a_task_that_ended_otherwise_changes_nothing",),
     ),
     Mutant(
         name="the constraints of a run are not stored",
@@ -236,7 +248,7 @@ RUNS = (
         changes=(
             ("    constraints.change(tx, lease, added=end.added, removed=end.removed)\n", ""),
         ),
-        tests=(_PUBLISH,),
+        tests=(f"{_PUBLISH}::test_a_run_is_published_with_all_that_belongs_to_it_or_not_at_all",),
     ),
     Mutant(
         name="a new owner leaves the door shut",
@@ -280,7 +292,7 @@ ANSWERS = (
                 "            if failure is None:\n                pass\n",
             ),
         ),
-        tests=(_WRITER,),
+        tests=(f"{_WRITER}::test_a_commit_that_fails_fails_every_write_of_its_group",),
     ),
     Mutant(
         name="a refused write is half kept",
@@ -291,13 +303,13 @@ ANSWERS = (
                 "        return run(tx), None\n",
             ),
         ),
-        tests=(_WRITER,),
+        tests=(f"{_WRITER}::test_a_write_that_fails_takes_no_other_with_it",),
     ),
     Mutant(
         name="a lost transaction is taken for a commit",
         module="store/writer.py",
         changes=(("                    require_open(tx)\n", ""),),
-        tests=(_WRITER,),
+        tests=(f"{_WRITER}::test_a_full_disk_acknowledges_nothing_that_is_lost",),
     ),
     Mutant(
         name="the nonce of a write is not stored",
@@ -309,13 +321,13 @@ ANSWERS = (
                 "            return verified.run",
             ),
         ),
-        tests=(_REPLAY,),
+        tests=(f"{_REPLAY}::test_of_many_at_once_one_works",),
     ),
     Mutant(
         name="a nonce is forgotten while it could be sent again",
         module="store/nonces.py",
         changes=(("timedelta(minutes=31)", "timedelta(minutes=16)"),),
-        tests=(_REPLAY,),
+        tests=(f"{_REPLAY}::test_it_is_remembered_as_long_as_it_could_be_sent",),
     ),
 )
 
