@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -79,13 +79,12 @@ def restore(
     signed before the restore are refused, because nobody knows which of them were used.
     """
     from imm_ray.runtime.clock import utc_now
-    from imm_ray.runtime.data_folder import DataFolder
     from imm_ray.store.backup import restore as restoring
 
     settings = _settings(config, data, store_url)
     with (
         _told(backup, "nothing was restored"),
-        DataFolder(settings.data, patience_s=0),
+        _locked(settings),
         _stage("restore", as_json) as stage,
     ):
         made = restoring.restore(
@@ -104,6 +103,15 @@ def _settings(config: Path | None, data: Path | None, store_url: str | None) -> 
     except ValueError as error:
         typer.echo(f"imm-ray: {error}", err=True)
         raise typer.Exit(USAGE) from error
+
+
+def _locked(settings: "Settings") -> AbstractContextManager[object]:
+    """Return what keeps servers out of the data folder, where the store is in it."""
+    from imm_ray.runtime.data_folder import DataFolder
+
+    if store_file(settings) is None:
+        return nullcontext()
+    return DataFolder(settings.data, patience_s=0)
 
 
 @contextmanager

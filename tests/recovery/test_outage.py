@@ -5,16 +5,21 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alibabacloud_imm20200930 import models
 
 from imm_ray.media.thumbnails import DiskThumbnails
+from imm_ray.testing import FakeEmbedder, face, picture, random_vector
 from tests.conftest import missing
 from tests.recovery.outage_world import Process
+from tests.wire.asking import HERE, asking, refusal, settings_of
 from tests.wire.rig import Rig
 
 NAMES = {"ProjectName": "p", "DatasetName": "d"}
@@ -208,3 +213,34 @@ def test_thumbnails_on_a_full_disk_cost_no_answer(
         remount(disk, "ro")
         assert kept.get(key) == b"small"
         remount(disk, "rw")
+
+
+def test_an_owner_waits_for_space_and_goes_on_without_a_restart(tmp_path: Path) -> None:
+    uri = "oss://b/one.jpg"
+    embedder = FakeEmbedder({uri: picture("one", face(random_vector("one", 128)))})
+    ballast: list[Path] = []
+
+    def fill_once(sources: object) -> None:
+        if not ballast:
+            ballast.append(fill(disk))
+
+    embedder.hook = fill_once
+    with (
+        mounted(tmp_path / "disk", "size=4m") as disk,
+        asking(settings_of(disk), embedder) as asker,
+    ):
+        asker.create()
+        file = models.InputFile(uri=uri)
+        asker.client.index_file_meta(models.IndexFileMetaRequest(**HERE, file=file))
+        settled = threading.Thread(target=asker.imm.settle)
+        settled.start()
+        deadline = time.monotonic() + 60
+        while not ballast:
+            assert time.monotonic() < deadline
+            settled.join(0.01)
+        code, status, _ = refusal(asker.create)
+        assert (code, status) == ("ServiceUnavailable", 503)
+        ballast[0].unlink()
+        settled.join(60)
+        assert asker.figure(uri)
+        assert len(embedder.calls) == 2  # what came of the first call was refused by the disk

@@ -50,7 +50,7 @@ def restored(backup: Path, folder: Path, **options: Any) -> Database:
 
 
 @given(stores())
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_rows_come_back_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, empty_store: Path, store: dict[str, list[Any]]
 ) -> None:
