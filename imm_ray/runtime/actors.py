@@ -63,5 +63,5 @@ class Embedder:
         return await self._replica.thumbnail(wanted)
 
     def check_health(self) -> None:
-        """Raise when the replica is to be replaced (Ray Serve asks every ten seconds)."""
+        """Raise when the replica is to be replaced (Ray Serve asks every two seconds)."""
         self._replica.check_health()

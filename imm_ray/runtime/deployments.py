@@ -15,6 +15,10 @@ from imm_ray.store.failure import DatabaseAway, why_away
 _HEADROOM = 1000
 """Serve's own request limits are a safety net far above ours, which answer in IMM's words."""
 
+_HEALTH_S = 2.0
+"""How often Serve looks after a replica, which is how it learns of a death. Its 10 s would be 10 s
+without an answer where one replica serves."""
+
 
 def prepare(settings: Settings) -> int:
     """Bring the database to the current schema; return the cluster's generation number.
@@ -46,12 +50,14 @@ def assemble(settings: Settings, generation: int) -> Application:
         name=EMBEDDER,
         num_replicas=settings.models.replicas,
         max_ongoing_requests=_HEADROOM,
+        health_check_period_s=_HEALTH_S,
         ray_actor_options=actor,
     )(Embedder)
     ingress = serve.deployment(
         name=INGRESS,
         num_replicas=1,
         max_ongoing_requests=_HEADROOM,
+        health_check_period_s=_HEALTH_S,
         ray_actor_options=actor,
     )(serve.ingress()(Ingress))
     app: Application = ingress.bind(settings, generation, embedder.bind(settings))
