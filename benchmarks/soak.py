@@ -7,6 +7,7 @@ hour the service stops and starts again. What is measured is what is there at th
 
 import argparse
 import asyncio
+import ctypes
 import gc
 import json
 import logging
@@ -66,6 +67,7 @@ _PEOPLE = 30
 _RETENTION_DAYS = 0.25
 """Tasks are kept for six hours, so that their number settles within the day."""
 _TOPIC = "file"
+_M_ARENA_MAX = -8
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,11 +302,17 @@ def live(folder: Path, *, hours: int, step_minutes: int = 10, seed: int = 1) -> 
     return growth
 
 
+def _keep_one_arena() -> None:
+    """Have glibc give back what threads free: with many arenas 7 % more seemed to be in use."""
+    ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, 1)
+
+
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks soak", description=__doc__)
     parser.add_argument("--hours", type=int, default=24, help="simulated")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
+    _keep_one_arena()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     begun = time.perf_counter()
     with TemporaryDirectory() as folder:

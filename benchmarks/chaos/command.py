@@ -7,6 +7,7 @@ lost, doubled, stuck or else not as promised.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -82,5 +83,6 @@ def print_report(plan: Plan, found: Report) -> None:
         requests=found.requests,
         poisoned_files=found.poisoned,
         server_lives=found.lives,
+        load_average=round(os.getloadavg()[2], 1),
         **found.verdict.figures(),
     )

@@ -68,11 +68,15 @@ ROWS = (
         "F11",
         "PostgreSQL restart",
         "pg_ctl stop -m immediate, and a start 0-5 s later",
-        (),
+        ("unit/store/test_lost_connections.py",),
         ("database",),
-        _WORK,
     ),
-    Row("F12", "connection cut between COMMIT and its answer", "", reason=_WORK),
+    Row(
+        "F12",
+        "connection cut between COMMIT and its answer",
+        "a TCP proxy that swallows the answer",
+        ("unit/store/test_lost_connections.py",),
+    ),
     Row("F13", "PostgreSQL failover", "", reason=_WORK),
     Row("F14", "slow fsync", "", reason=_WORK),
     Row("F15", "fsync fails", "", reason=_WORK),
@@ -194,7 +198,8 @@ def _totals(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"- {run['store']}, {run['nodes']} Ray node(s), seed {run['seed']}, {run['seconds']} s: "
         f"{run['injected']} faults, {run['requests']} requests, {run['lost']} lost, "
-        f"{run['doubled']} doubled, {run['stuck']} stuck, {run['violations']} other violations."
+        f"{run['doubled']} doubled, {run['stuck']} stuck, {run['violations']} other violations; "
+        f"{run['machine']}, load {run.get('load_average', 'above 10: others used the cores too')}."
         for run in runs
         if run["fault"] == "all"
     ]

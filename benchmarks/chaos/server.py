@@ -103,7 +103,9 @@ class Server:
     def stop(self) -> int:
         """Ask the server to stop; return its exit code."""
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(_STOP_S)
+        code = self._process.wait(_STOP_S)
+        self._close()
+        return code
 
     def kill_all(self) -> None:
         """SIGKILL every process of the server, as when the machine is lost."""
@@ -113,6 +115,7 @@ class Server:
                 process.kill()
         self._process.wait(10)
         psutil.wait_procs(processes, timeout=20)
+        self._close()
 
     def is_running(self) -> bool:
         """Return whether the first process of the server lives."""
@@ -133,6 +136,12 @@ class Server:
     def log(self) -> str:
         """Return what it wrote to stderr."""
         return self._log_path.read_text()
+
+    def _close(self) -> None:
+        """Close the pipes of a process that has ended."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def _line(self, mark: str) -> str:
         """Return the next line on stdout that begins with ``mark``, '' when none comes in time.

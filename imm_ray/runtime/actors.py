@@ -74,5 +74,5 @@ class Embedder:
         """Return: the models are loaded, and the event loop is free."""
 
     def check_health(self) -> None:
-        """Raise when the replica is to be replaced (Ray Serve asks every ten seconds)."""
+        """Raise when the replica is to be replaced (Ray Serve asks every two seconds)."""
         self._replica.check_health()

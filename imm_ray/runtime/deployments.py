@@ -17,6 +17,9 @@ _HEADROOM = 1000
 
 _START_S = 30.0
 """A database that is started together with the service is waited for so long."""
+_HEALTH_S = 2.0
+"""How often Serve looks after a replica, which is how it learns of a death. Its 10 s would be 10 s
+without an answer where one replica serves."""
 
 
 def prepare(settings: Settings) -> int:
@@ -50,12 +53,14 @@ def assemble(settings: Settings, generation: int) -> Application:
         name=EMBEDDER,
         num_replicas=settings.models.replicas,
         max_ongoing_requests=_HEADROOM,
+        health_check_period_s=_HEALTH_S,
         ray_actor_options=actor,
     )(Embedder)
     ingress = serve.deployment(
         name=INGRESS,
         num_replicas=1,
         max_ongoing_requests=_HEADROOM,
+        health_check_period_s=_HEALTH_S,
         ray_actor_options=actor,
     )(serve.ingress()(Ingress))
     app: Application = ingress.bind(settings, generation, embedder.bind(settings))
