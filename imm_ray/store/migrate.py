@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from imm_ray.crash_point import reached
 from imm_ray.store import collation, turn
 from imm_ray.store.database import Database
 
@@ -42,6 +43,8 @@ def upgrade(database: Database) -> Upgrade:
         command.upgrade(config, "head")
         collation.order_by_bytes(tx)
         after = MigrationContext.configure(tx).get_current_revision()
+        reached("schema.upgraded")
+    reached("schema.committed")
     return Upgrade(current or "", after or "")
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from imm_ray.crash_point import reached
 from imm_ray.errors import ImmError, ServiceUnavailable, ThrottledUser
 from imm_ray.store.database import Database, Tx, require_open
 from imm_ray.store.failure import DatabaseAway, InDoubt, Overtaken
@@ -163,6 +164,8 @@ class GroupWriter:
             for write in filter(_is_wanted, group):
                 outcomes.append(self._attempt(tx, write))
                 require_open(tx)
+            reached("writer.group_written")
+        reached("writer.group_committed")
         if self._receipts is not None:
             self._receipts.settled()
 
