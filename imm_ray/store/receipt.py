@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
 
+from imm_ray.crash_point import reached
 from imm_ray.store import tables
 from imm_ray.store.database import Database, Tx
 
@@ -40,6 +41,7 @@ class Receipts:
         with self._database.write() as tx:
             tx.execute(insert(w).values(writer_id=writer_id, number=0, seen_at=now))
             tx.execute(delete(w).where(w.c.seen_at < now - KEPT))
+        reached("receipt.writer_registered")
         self._writer_id, self._number = writer_id, 0
 
     def sign(self, tx: Tx) -> None:

@@ -152,18 +152,22 @@ def test_leases_are_counted_by_the_clock_of_the_server(album: Album) -> None:
     assert before + 0.05 <= until - ownership.LEASE_S <= after
 
 
-def test_many_ask_for_the_place_of_a_dataset_and_get_one(album: Album) -> None:
+def test_who_asks_for_a_place_that_is_just_given_gets_that_one(album: Album) -> None:
+    def place(tx: Tx, host: str) -> str:
+        return ownership.place(tx, album.dataset_id, [host])
+
+    def late() -> str:
+        with album.database.write() as tx:
+            return place(tx, "late")
+
     with album.database.write() as tx:
         tx.execute(tables.ownership.delete())
-    start = threading.Barrier(MANY)
-
-    def place(number: int) -> str:
+    with ThreadPoolExecutor(1) as pool:
         with album.database.write() as tx:
-            start.wait()
-            return ownership.place(tx, album.dataset_id, [f"host {number}"])
-
-    with ThreadPoolExecutor(MANY) as pool:
-        assert len(set(pool.map(place, range(MANY)))) == 1
+            assert place(tx, "first") == "first"
+            asked = pool.submit(late)
+            wait_until(lambda: waits_for_a_lock(album.database))
+        assert asked.result() == "first"
 
 
 def test_many_ask_for_the_secret_and_get_one(album: Album) -> None:
