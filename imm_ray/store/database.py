@@ -6,7 +6,6 @@ lock.
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ from sqlalchemy.pool import QueuePool
 from imm_ray.errors import ThrottledUser
 from imm_ray.store.deadline import stopped_at
 from imm_ray.store.query import function
+from imm_ray.store.queue_lock import QueueLock
 
 Tx: TypeAlias = Connection
 """An open transaction."""
@@ -41,7 +41,7 @@ class Database:
     def __init__(self, url: str, *, busy_timeout_s: float = 5.0, relaxed: bool = False) -> None:
         self._engine = _open(url, busy_timeout_s, "NORMAL" if relaxed else "FULL")
         self._busy_timeout_s = busy_timeout_s
-        self._turn = threading.Lock() if url.startswith("sqlite") else None
+        self._turn = QueueLock() if url.startswith("sqlite") else None
 
     @property
     def engine(self) -> Engine:
@@ -96,7 +96,7 @@ class Database:
         if self._turn is None:
             yield
             return
-        if not self._turn.acquire(timeout=self._busy_timeout_s):
+        if not self._turn.acquire(self._busy_timeout_s):
             raise ThrottledUser("The database is busy; try again.")
         try:
             yield
