@@ -177,7 +177,7 @@ class EngineHost:
         try:
             while True:
                 left = await self._visit(dataset_id)
-                if left is False:
+                if left is False or self._is_leaving:
                     return
                 failures = failures + 1 if left is None else 0
                 if left is None:

@@ -4,7 +4,6 @@ What SQLite and PostgreSQL do differently is in `store.sqlite` and `store.postgr
 """
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import ModuleType
@@ -19,6 +18,7 @@ from imm_ray.errors import ThrottledUser
 from imm_ray.store import postgres, sqlite
 from imm_ray.store.deadline import stopped_at
 from imm_ray.store.failure import DatabaseAway, InDoubt, TransactionLost, why_away
+from imm_ray.store.queue_lock import QueueLock
 
 __all__ = ["Database", "TransactionLost", "Tx", "require_open"]
 
@@ -53,7 +53,7 @@ class Database:
         self._engine: Engine = self._dialect.open_engine(
             url, busy_timeout_s=busy_timeout_s, relaxed=relaxed
         )
-        self._turn = None if self.is_server else threading.Lock()
+        self._turn = None if self.is_server else QueueLock()
         event.listen(self._engine, "begin", self._begin)
 
     @property
@@ -119,7 +119,7 @@ class Database:
         if self._turn is None:
             yield
             return
-        if not self._turn.acquire(timeout=self._patience_s):
+        if not self._turn.acquire(self._patience_s):
             raise ThrottledUser("The database is busy; try again.")
         try:
             yield

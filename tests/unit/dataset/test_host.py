@@ -178,6 +178,7 @@ def test_draining_ends_the_call_under_way_and_lets_anybody_take_over(build: Buil
         await until(lambda: 0 < world.pending(dataset_id) < 40)
         await leave(host)
         left = world.pending(dataset_id)
+        assert world.owner(dataset_id).epoch == 1, "it has not come back for what is left"
         host.ring(dataset_id)
         assert host.at_work == []
         with world.database.write() as tx:
