@@ -4,7 +4,8 @@
 each life, so a life costs what it does and not what it takes to start Python. Each line that it
 reads is the points at which the lives of one story die: ``*:7`` dies at the seventh that is
 reached, ``*:7 *:3`` does and dies again at the third that the next life reaches, ``outbox.sent:1``
-dies when that point is reached; an empty line never dies. For each it writes a line of JSON that says how the story has ended.
+dies when that point is reached; an empty line never dies. For each it writes a line of JSON that
+says how the story has ended.
 """
 
 import json
