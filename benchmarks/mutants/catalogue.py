@@ -130,8 +130,7 @@ REVISIONS = (
         changes=(
             ("FileStatus.PENDING, f.seq <= watermark", "FileStatus.PENDING, f.seq < watermark - 1"),
         ),
-        tests=(f"{_ENGINE}::test_a_task_covers_what_was_acknowledged_before_it",),
-        points=("files.index_written",),
+        tests=("tests/unit/dataset/test_watermark.py",),
     ),
     Mutant(
         name="a run says that it covers one change more",

@@ -2,9 +2,10 @@
 
 ``python -m tests.recovery.crash.zygote FOLDER`` reads everything into memory once and forks for
 each life, so a life costs what it does and not what it takes to start Python. Each line that it
-reads is the numbers of the points at which the lives of one story die: ``7`` dies at the seventh
-point that is reached, ``7 3`` does and dies again at the third that the next life reaches; an empty
-line never dies. For each it writes a line of JSON that says how the story has ended.
+reads is the points at which the lives of one story die: ``*:7`` dies at the seventh that is
+reached, ``*:7 *:3`` does and dies again at the third that the next life reaches, ``outbox.sent:1``
+dies when that point is reached; an empty line never dies. For each it writes a line of JSON that
+says how the story has ended.
 """
 
 import json
@@ -13,6 +14,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -23,9 +25,9 @@ from tests.recovery.crash import verdict
 from tests.recovery.crash.story import Client
 
 
-def live(folder: Path, number: int) -> None:
-    """Live through the story; die at the point of that number, if it comes to it."""
-    countdown = crash_point.Countdown(f"*:{number}") if number else None
+def live(folder: Path, at: str) -> None:
+    """Live through the story; die at a point, if it comes to it."""
+    countdown = crash_point.Countdown(at) if at else None
     names = os.open(folder / "points", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def watch(name: str) -> None:
@@ -64,17 +66,17 @@ def in_a_process(run: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def play(folder: Path, numbers: Sequence[int]) -> dict[str, object]:
-    """Return how the story ends whose lives die at the points of these numbers."""
+def play(folder: Path, deaths: Sequence[str]) -> dict[str, object]:
+    """Return how the story ends whose lives die at these points."""
     folder.mkdir()
-    statuses = [in_a_process(lambda n=n: live(folder, n)) for n in numbers or [0]]  # type: ignore[misc]
-    deaths = statuses.count(crash_point.EXIT_STATUS)
-    ended = in_a_process(lambda: finish(folder, deaths))
+    statuses = [in_a_process(partial(live, folder, at)) for at in deaths or [""]]
+    died = statuses.count(crash_point.EXIT_STATUS)
+    ended = in_a_process(partial(finish, folder, died))
     outcome = folder / "outcome.json"
     found = json.loads(outcome.read_text()) if outcome.exists() else {"wrong": ["it did not end"]}
     points = (folder / "points").read_text().split()
     shutil.rmtree(folder)
-    return {"numbers": numbers, "statuses": [*statuses, ended], "points": points, **found}
+    return {"deaths": deaths, "statuses": [*statuses, ended], "points": points, **found}
 
 
 def main() -> None:
@@ -82,7 +84,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     compile_kernels()
     for count, line in enumerate(sys.stdin):
-        played = play(Path(sys.argv[1]) / str(count), [int(n) for n in line.split()])
+        played = play(Path(sys.argv[1]) / str(count), line.split())
         sys.stdout.write(json.dumps(played) + "\n")
         sys.stdout.flush()
 
