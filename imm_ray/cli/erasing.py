@@ -7,10 +7,12 @@ from imm_ray.api.notification import NotificationBuilder
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.erasure import Surroundings, Wanted, erase
 from imm_ray.dataset.receipt import Receipt
+from imm_ray.dataset.snapshot.erasure import StoredSnapshots
 from imm_ray.media.thumbnails import open_thumbnails
 from imm_ray.runtime.clock import utc_now
 from imm_ray.settings import Settings
 from imm_ray.store import migrate
+from imm_ray.store.blobs import open_blobs
 from imm_ray.store.database import Database
 
 _PATIENCE_S = 60.0
@@ -47,5 +49,6 @@ def _around(settings: Settings, database: Database, patience_s: float) -> Surrou
         thumbnails=open_thumbnails(settings),
         notices=Notices(task=messages.task, request=messages.index_request),
         clock=utc_now,
+        snapshots=StoredSnapshots(database, open_blobs(settings)),
         patience_s=patience_s,
     )

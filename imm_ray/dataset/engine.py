@@ -20,7 +20,8 @@ from imm_ray.dataset.book import Book
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.departure import Departure
 from imm_ray.dataset.face_search import FaceSearches
-from imm_ray.dataset.health import ImplausibleRun, usable
+from imm_ray.dataset.health import ImplausibleRun
+from imm_ray.dataset.indexing import Indexing
 from imm_ray.dataset.measured import EngineMeasures
 from imm_ray.dataset.ports import UNMEASURED, Clock, Measures
 from imm_ray.dataset.publisher import Publisher, ShortTransactions
@@ -38,7 +39,6 @@ from imm_ray.model import (
     Found,
     Outcome,
     Pair,
-    Refused,
     Search,
     Source,
     Task,
@@ -62,13 +62,8 @@ from imm_ray.store.trouble import Patience
 
 _log = structlog.get_logger(__name__)
 
-MAX_ATTEMPTS = 3
-"""A file that was in hand when the embedder died this often is Failed."""
-
 METADATA_ONLY = "other"
 """The media type of a file into which no model looks."""
-
-_COMMIT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +138,15 @@ class DatasetEngine:
         self._shelf = shelf
         self._stock = stock.Stock(database, lease.dataset_id, rules)
         self._rebuilding = Rebuilding(database, lease, collections)
+        self._indexing = Indexing(
+            database,
+            lease,
+            collections,
+            stock=self._stock,
+            notices=notices.request,
+            clock=clock,
+            measured=self._measured,
+        )
         self._holding = DatasetRules(min_entity_count=rules.min_entity_count)
         self._mended_seq = 0
         self._first_pending: dict[str, int] = {}
@@ -203,20 +207,8 @@ class DatasetEngine:
         self._settle_deletes()
 
     def pull(self, limit: int, in_hand: Sequence[PendingFile]) -> list[PendingFile]:
-        """Return files to embed together: at most ``limit``, none of those in hand.
-
-        A file under suspicion is embedded alone: it waits until nothing else is in hand, and while
-        it is in hand there is nothing else to do.
-        """
-        if any(file.attempts for file in in_hand):
-            return []
-        skip = [file.file_id for file in in_hand]
-        with self._database.read() as tx:
-            found = results.pending(tx, self.dataset_id, limit=limit, skip=skip)
-        innocent = [file for file in found if not file.attempts]
-        if innocent or in_hand:
-            return innocent
-        return found[:1]
+        """Return files to embed together (see `Indexing.pull`)."""
+        return self._indexing.pull(limit, in_hand)
 
     def source(self, file: PendingFile) -> Source:
         """Return what the embedder needs to know of a file."""
@@ -225,33 +217,11 @@ class DatasetEngine:
 
     def commit(self, found: Sequence[Result]) -> None:
         """Store results and take their items into the index."""
-        for start in range(0, len(found), _COMMIT):
-            part = [
-                Result(result.file, usable(result.outcome))
-                for result in found[start : start + _COMMIT]
-            ]
-            now = self._clock()
-            with self._database.write() as tx:
-                accepted = results.commit(tx, self._lease, part, now, self._notices.request)
-                reached("results.written")
-            reached("results.committed")
-            self._measured.committed(part)
-            for change in accepted:
-                self._accept(change)
-            reached("results.accepted")
+        self._indexing.commit(found)
 
     def blame(self, files: Sequence[PendingFile]) -> None:
-        """Record that the embedder died with these files; after some deaths alone a file is Failed.
-
-        The first death makes suspects of all files in hand; only deaths with one file alone count
-        against it.
-        """
-        with self._database.write() as tx:
-            results.count_attempt(tx, self._lease, [file.file_id for file in files])
-            reached("attempts.written")
-        reached("attempts.committed")
-        reason = Refused(f"The file stopped the analysis {MAX_ATTEMPTS} times.")
-        self.commit([Result(file, reason) for file in files if file.attempts >= MAX_ATTEMPTS])
+        """Record that the embedder died with these files (see `Indexing.blame`)."""
+        self._indexing.blame(files)
 
     def run_due_task(self) -> bool:
         """Run the oldest task if all that it covers is indexed; return whether one ended."""
@@ -414,14 +384,6 @@ class DatasetEngine:
         with self._database.write() as tx:
             ownership.check(tx, self._lease)
             tasks.fail(tx, task, "ImplausibleResult", message, self._clock(), self._notices.task)
-
-    def _accept(self, change: results.Accepted) -> None:
-        if not change.replaced:
-            return
-        figures = [self._stock.figure(figure) for figure in change.figures or ()]
-        self._collections[ClusterKind.FIGURE].replace(change.file_id, figures)
-        images = [] if change.image is None else [stock.image(change.image)]
-        self._collections[ClusterKind.SIMILAR].replace(change.file_id, images, forget_places=True)
 
     def _show_progress(self, task: Task, left: int) -> None:
         """Record how far the indexing before a task is: at most 90 %, in steps of some size."""

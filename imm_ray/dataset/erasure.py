@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from imm_ray import __version__
 from imm_ray.crash_point import reached
-from imm_ray.dataset.compaction import KeptSnapshots
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.ports import Clock
 from imm_ray.dataset.proof import look_at_bytes, search
@@ -59,6 +59,13 @@ class Wanted:
     def is_all(self) -> bool:
         """Whether the dataset itself goes."""
         return not (self.uris or self.person)
+
+
+class KeptSnapshots(Protocol):
+    """Snapshots of engines, which hold vectors."""
+
+    def forget(self, dataset_id: DatasetId) -> None:
+        """Throw those of a dataset away; its owner makes a new one without what was deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

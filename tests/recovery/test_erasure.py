@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -15,9 +16,11 @@ from imm_ray.dataset.compaction import compact_store
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.erasure import OwnerSilent, Surroundings, Wanted, erase
 from imm_ray.dataset.receipt import digest, salted
+from imm_ray.dataset.snapshot.erasure import StoredSnapshots
 from imm_ray.errors import InvalidArgument, ResourceNotFound
 from imm_ray.model import Box, EditKind
 from imm_ray.store import fsck, ownership, tables
+from imm_ray.store.blobs import LocalBlobs
 from imm_ray.store.erasure import compact
 from imm_ray.testing import FakeEmbedder, face, picture, random_vector
 from tests.recovery.test_crash import Crash
@@ -36,24 +39,15 @@ UNTIL_NEXT_RUN = ("tombstone", "figure_constraint", "index_request_file")
 """Tables with bare ids that the owner still needs: they go with its next run, or the request."""
 
 
-class Forgotten:
-    """Snapshots; knows whose were thrown away."""
-
-    def __init__(self) -> None:
-        self.datasets: list[str] = []
-
-    def forget(self, dataset_id: str) -> None:
-        self.datasets.append(dataset_id)
-
-
-def around(owner: Owner, folder: Path, **more: float) -> Surroundings:
+def around(owner: Owner, folder: Path, **more: Any) -> Surroundings:
     return Surroundings(
         database=owner.database,
         data=folder,
         thumbnails=owner.thumbnails,
         notices=Notices(task=tell_task, request=tell_request),
         clock=owner.clock,
-        **more,  # type: ignore[arg-type]  # patience_s alone
+        snapshots=StoredSnapshots(owner.database, LocalBlobs(folder / "snapshots")),
+        **more,
     )
 
 
@@ -113,6 +107,7 @@ def test_nothing_is_left_where_no_service_runs(full: Owner, tmp_path: Path) -> N
     kept = portraits("bob", 1)
     key = f"{full.dataset_id}/{full.file(GONE[0]).file_id}/{'a' * 64}"
     full.thumbnails.put(key, b"a face")
+    LocalBlobs(tmp_path / "snapshots").put(f"{full.dataset_id}/figure-1", bytes_of[0])
     leave(full)
     assert left_on_disk(tmp_path, bytes_of)
     receipt = erase(wanted(*GONE), around(full, tmp_path))
@@ -268,14 +263,12 @@ def test_ordinary_deletes_are_complete_after_the_next_compaction(
     full.delete(*uris)
     full.drain()
     assert left_in_rows(full, ids_of)
-    snapshots = Forgotten()
-    assert compact_store(full.database, snapshots) == 1
-    assert snapshots.datasets == [full.dataset_id]
+    assert compact_store(full.database) == 1
     assert left_on_disk(tmp_path, bytes_of) == []
     assert left_in_rows(full, ids_of, *UNTIL_NEXT_RUN, "outbox") == []
     assert full.edit(moved).payload["figure_id"] == ""
     assert full.undo(moved).reason.startswith("The figure  does not exist")
-    assert compact_store(full.database, snapshots) == 0
+    assert compact_store(full.database) == 0
     assert fsck.check(full.database) == []
 
 

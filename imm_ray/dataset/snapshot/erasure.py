@@ -30,6 +30,18 @@ def forget(database: Database, blobs: Blobs, dataset_id: DatasetId) -> int:
     return len(keys)
 
 
+class StoredSnapshots:
+    """The snapshots of all datasets of a database, for who erases."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    def forget(self, dataset_id: DatasetId) -> None:
+        """Delete the snapshots of a dataset (raises as the function)."""
+        forget(self._database, self._blobs, dataset_id)
+
+
 def sweep_snapshots(database: Database, blobs: Blobs) -> None:
     """Delete the files of datasets that are no more: what a crash or a late owner has left."""
     for dataset_id in map(DatasetId, blobs.folders()):

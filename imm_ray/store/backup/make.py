@@ -17,8 +17,9 @@ from imm_ray.store.backup.manifest import Manifest, TableSum
 from imm_ray.store.backup.rows import RowSum, rows_of
 from imm_ray.store.database import Database, Tx
 
-LEFT_OUT = (tables.nonce, tables.ownership, tables.writer)
-"""Say who used, owned and wrote the store that was backed up, which is not the one restored."""
+LEFT_OUT = (tables.duty, tables.nonce, tables.ownership, tables.snapshot, tables.writer)
+"""Say who used, owned and wrote the store that was backed up, which is not the one restored; and
+name snapshots, which may be of a time that the restored store never had."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told the table, and how many rows of how many of all tables are done."""
