@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import ray
 from ray import serve
@@ -102,7 +101,7 @@ def _serve(cluster: Cluster, settings: Settings, nodes: int) -> None:
         logging_level=logging.ERROR,
         log_to_driver=False,
     )
-    signal.signal(signal.SIGTERM, _stop)  # Ray has put its own in place
+    signal.signal(signal.SIGTERM, _stop)  # `ray.init` has put another in place
     server = settings.server
     serve.start(
         proxy_location=ProxyLocation.HeadOnly,
@@ -132,8 +131,9 @@ def _obey(commands: Mapping[str, Callable[[str], object]]) -> None:
     raise _Stop
 
 
-def _add(cluster: Cluster) -> Any:
-    return cluster.add_node(num_cpus=_CPUS, object_store_memory=_STORE_BYTES)
+def _add(cluster: Cluster) -> None:
+    cluster.add_node(num_cpus=_CPUS, object_store_memory=_STORE_BYTES)
+    signal.signal(signal.SIGTERM, _stop)  # each new node puts a handler of Ray's in place
 
 
 def _lose(cluster: Cluster) -> None:
