@@ -77,6 +77,7 @@ def _migrate(url: str) -> None:
         database.close()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, which reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of one file in one process, and all that start Ray in one.
 
