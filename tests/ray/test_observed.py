@@ -22,7 +22,7 @@ EXPECTED = (
     'imm_ray_files_total{node="',
     "imm_ray_backlog{",
     "imm_ray_outbox_messages{",
-    'imm_ray_engines{host="owner-0"',
+    'imm_ray_engines{host="owner-',
     "imm_ray_datasets_taken_total{",
     "imm_ray_embedded_files_total{",
     'imm_ray_clustering_seconds_bucket{kind="figure"',
