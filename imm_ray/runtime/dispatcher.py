@@ -165,7 +165,8 @@ class Dispatcher:
 
     def _next_at(self, endpoint: _Endpoint, most: int) -> Callable[[Tx], list[Waiting]]:
         now, topics = self._clock(), list(endpoint.topics)
-        return lambda tx: outbox.due(tx, now, limit=most, topics=topics)
+        longest = timedelta(seconds=self._settings.max_retry_s)
+        return lambda tx: outbox.due(tx, now, limit=most, topics=topics, longest=longest)
 
     async def _try(self, endpoint: _Endpoint, waiting: Waiting) -> bool:
         message = waiting.message

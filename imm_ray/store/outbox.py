@@ -5,9 +5,9 @@ A message that was given up is a dead letter: it stays until somebody has it del
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select, update
 
 from imm_ray.model import Message
 from imm_ray.store import tables
@@ -60,17 +60,31 @@ def put(tx: Tx, messages: Sequence[Message], now: datetime) -> None:
 
 
 def due(
-    tx: Tx, now: datetime, *, limit: int, topics: Collection[str] | None = None
+    tx: Tx,
+    now: datetime,
+    *,
+    limit: int,
+    topics: Collection[str] | None = None,
+    longest: timedelta | None = None,
 ) -> list[Waiting]:
-    """Return messages whose next attempt is due, the oldest first; of ``topics``, or of all."""
-    query = (
-        _READ.where(_O.dead.is_(False), _O.next_attempt_at <= now)
-        .order_by(_O.next_attempt_at, _O.message_id)
-        .limit(limit)
-    )
+    """Return messages whose next attempt is due, the oldest first; of ``topics``, or of all.
+
+    One that would wait for longer than ``longest`` is due as well: the clock was put back.
+    """
+    found = _due(tx, _O.next_attempt_at <= now, topics, limit)
+    if longest is not None and len(found) < limit:
+        found += _due(tx, _O.next_attempt_at > now + longest, topics, limit - len(found))
+    return found
+
+
+def _due(
+    tx: Tx, when: ColumnElement[bool], topics: Collection[str] | None, limit: int
+) -> list[Waiting]:
+    query = _READ.where(_O.dead.is_(False), when)
     if topics is not None:
         query = query.where(_O.topic.in_(topics))
-    return [_waiting(row) for row in tx.execute(query).mappings()]
+    ordered = query.order_by(_O.next_attempt_at, _O.message_id).limit(limit)
+    return [_waiting(row) for row in tx.execute(ordered).mappings()]
 
 
 def topics(tx: Tx) -> list[str]:

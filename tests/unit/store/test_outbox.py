@@ -97,3 +97,13 @@ def test_a_duty_has_one_holder(database: Database) -> None:
         assert duties.take(tx, "d", "second", 2, seen=Held("first", 1, 2))
         assert not duties.beat(tx, "d", "first")
         assert duties.look(tx, "e") is None
+
+
+def test_a_clock_that_is_put_back_delays_no_message_for_long(database: Database) -> None:
+    put(database, "m", at=NOW + timedelta(days=1))
+    hour = timedelta(hours=1)
+    with database.read() as tx:
+        assert outbox.due(tx, NOW, limit=9) == []
+        (waiting,) = outbox.due(tx, NOW, limit=9, longest=hour)
+        assert outbox.due(tx, NOW + timedelta(hours=23, minutes=30), limit=9, longest=hour) == []
+    assert waiting.message.message_id == "m"
