@@ -30,7 +30,6 @@ class Row:
     """Why there is no test, or what remains."""
 
 
-_WORK = "in work"
 KILL = "ray/test_kill.py::test_a_task_survives_each_process"
 CHAOS = "chaos/test_storm.py::test_nothing_is_lost_in_a_storm"
 
@@ -44,10 +43,17 @@ ROWS = (
         "F6",
         "owner frozen, woken after its lease (split brain)",
         "SIGSTOP, another owner takes the dataset, SIGCONT",
-        (CHAOS,),
+        ("recovery/test_frozen.py", "recovery/test_fencing.py", CHAOS),
         ("frozen owner", "paused owner"),
     ),
-    Row("F7", "two owners forced", "", reason=_WORK),
+    Row(
+        "F7",
+        "two owners forced",
+        "two cluster generations on one database, also when the newer one dies",
+        ("unit/store/test_ownership.py", "unit/dataset/test_host.py"),
+        (),
+        "two real Ray clusters are not started",
+    ),
     Row("F8", "raylet lost", "SIGKILL of a node's processes", (), ("node",), "needs several nodes"),
     Row(
         "F9",
@@ -77,13 +83,33 @@ ROWS = (
         "a TCP proxy that swallows the answer",
         ("unit/store/test_lost_connections.py",),
     ),
-    Row("F13", "PostgreSQL failover", "", reason=_WORK),
-    Row("F14", "slow fsync", "", reason=_WORK),
-    Row("F15", "fsync fails", "", reason=_WORK),
-    Row("F16", "disk full", "", reason=_WORK),
-    Row("F17", "data folder read-only", "", reason=_WORK),
+    Row("F13", "PostgreSQL failover", "", reason="no standby in the tests"),
+    Row("F14", "slow fsync", "", reason="no shim that delays fsync"),
+    Row(
+        "F15",
+        "fsync fails",
+        "an LD_PRELOAD shim answers EIO",
+        ("recovery/test_outage.py::test_what_could_not_be_synced_is_not_acknowledged",),
+    ),
+    Row(
+        "F16",
+        "disk full",
+        "a small tmpfs; RLIMIT_FSIZE",
+        ("recovery/test_outage.py", "recovery/test_snapshots.py"),
+    ),
+    Row(
+        "F17",
+        "data folder read-only",
+        "remounted before the start; RLIMIT_FSIZE 0 while it runs",
+        ("recovery/test_outage.py",),
+    ),
     Row("F18", "power loss", "", reason="LazyFS is not built here; synchronous=FULL is set"),
-    Row("F19", "clock jump", "", reason=_WORK),
+    Row(
+        "F19",
+        "clock jump",
+        "an injected clock, 20 minutes and a day either way",
+        ("unit/runtime/test_clock_jumps.py", "unit/store/test_ownership.py"),
+    ),
     Row(
         "F20",
         "notification endpoint fails",
@@ -96,7 +122,15 @@ ROWS = (
         ),
         ("inbox",),
     ),
-    Row("F21", "crash between send and mark", "", reason=_WORK),
+    Row(
+        "F21",
+        "crash between send and mark",
+        "the process ends at the point outbox.sent",
+        (
+            "unit/runtime/test_dispatcher.py::test_a_crash_loses_no_message",
+            "recovery/test_every_crash_point.py",
+        ),
+    ),
     Row(
         "F22",
         "source fails or is slow",
@@ -117,11 +151,36 @@ ROWS = (
         "the signed bytes sent twice, in parallel and after a restart",
         ("security/test_replay.py",),
     ),
-    Row("F26", "client retry with a new nonce", "", reason=_WORK),
-    Row("F27", "kill between commit and answer", "", ("recovery/test_crash.py",), (), _WORK),
-    Row("F28", "torn snapshot", "", reason=_WORK),
-    Row("F29", "bit-flipped snapshot", "", reason=_WORK),
-    Row("F30", "foreign snapshot", "", reason=_WORK),
+    Row(
+        "F26",
+        "client retry with a new nonce",
+        "a client that dies with its server and asks again for what it has no answer to",
+        ("recovery/test_every_crash_point.py",),
+    ),
+    Row(
+        "F27",
+        "kill between commit and answer",
+        "the process ends at the point request.durable",
+        ("recovery/test_every_crash_point.py",),
+    ),
+    Row(
+        "F28",
+        "torn snapshot",
+        "files cut short, files of a crash in the middle",
+        ("recovery/test_snapshots.py",),
+    ),
+    Row(
+        "F29",
+        "bit-flipped snapshot",
+        "a byte of each file is flipped",
+        ("recovery/test_snapshots.py::test_a_damaged_file_is_never_used",),
+    ),
+    Row(
+        "F30",
+        "foreign snapshot",
+        "files of another dataset, model, limit or epoch; a link in the place of a file",
+        ("recovery/test_snapshots.py",),
+    ),
     Row(
         "F31",
         "model file damaged or missing",
@@ -151,27 +210,56 @@ ROWS = (
     ),
     Row("F35", "GPU lost", "", reason="no GPU code yet"),
     Row(
-        "F36", "network slow or lossy", "", ("unit/media/test_remote.py",), (), "database: " + _WORK
+        "F36",
+        "network slow or lossy",
+        "sources: a server that trickles and cuts; database: a proxy that cuts",
+        ("unit/media/test_remote.py", "unit/store/test_lost_connections.py"),
     ),
     Row(
         "F37",
         "SIGTERM during load",
-        "SIGTERM and a start on the same data",
-        ("ray/test_life.py::test_a_signal_to_all_processes_at_once_stops_it_cleanly",),
+        "SIGTERM and a start on the same data; draining owners",
+        (
+            "ray/test_life.py::test_a_signal_to_all_processes_at_once_stops_it_cleanly",
+            "ray/test_owners.py",
+            "unit/dataset/test_host.py",
+        ),
         ("restart",),
+        "no `serve deploy` every 20 s",
     ),
-    Row("F38", "upgrade from every schema", "", ("unit/store/test_migration.py",)),
-    Row("F39", "10,000 datasets", "", reason=_WORK),
+    Row(
+        "F38",
+        "upgrade from every schema",
+        "databases of earlier schemas with rows; one of a newer schema",
+        ("unit/store/test_migration.py", "cli/test_migrate.py"),
+    ),
+    Row(
+        "F39",
+        "10,000 datasets",
+        "more datasets than places, requests while one leaves",
+        ("unit/dataset/test_host.py", "unit/dataset/test_slots.py"),
+        (),
+        "the size itself: `python -m benchmarks many`",
+    ),
     Row(
         "F40",
         "delete while indexing or clustering",
-        "deletes and re-creations among all other requests",
-        ("unit/dataset/test_leaving.py", "recovery/test_purge.py", CHAOS),
-        (),
-        _WORK,
+        "deletes, purges and re-creations among all other requests",
+        (
+            "unit/dataset/test_leaving.py",
+            "recovery/test_purge.py",
+            CHAOS,
+        ),
     ),
-    Row("F41", "disk of the logs full", "", reason=_WORK),
-    Row("F42", "handles, threads, processes used up", "", reason=_WORK),
+    Row("F41", "disk of the logs full", "", reason="logs are Ray's; no test fills their disk"),
+    Row(
+        "F42",
+        "handles, threads, processes used up",
+        "RLIMIT_NOFILE",
+        ("recovery/test_outage.py::test_too_few_file_handles_refuse_and_recover",),
+        (),
+        "RLIMIT_NPROC not",
+    ),
 )
 
 
