@@ -6,7 +6,6 @@ _ENGINE = "tests/unit/dataset/test_engine.py"
 _FENCED = f"{_ENGINE}::test_a_fenced_owner_commits_nothing"
 _EPOCHS = "tests/recovery/test_fencing.py"
 _OWNERSHIP = "tests/unit/store/test_ownership.py"
-_HOST = "tests/unit/dataset/test_host.py"
 _LEASES = "tests/unit/dataset/test_leases.py"
 _WRITER = "tests/unit/store/test_writer.py"
 _DISPATCHER = "tests/unit/runtime/test_dispatcher.py"
@@ -69,7 +68,7 @@ FENCING = (
         name="a lapsed lease is never taken over",
         module="dataset/opening.py",
         changes=(("self._generation, watch=self._watch\n", "self._generation\n"),),
-        tests=(f"{_HOST}::test_an_older_cluster_leaves_a_dataset_to_the_newer_and_takes_it_back",),
+        tests=("tests/unit/dataset/test_takeover.py",),
     ),
     Mutant(
         name="a cluster starts with the number of another",
