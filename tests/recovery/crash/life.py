@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,26 +15,31 @@ from imm_ray.api.rpc import HttpRequest
 from imm_ray.api.service import ImmService
 from imm_ray.api.signature import sign
 from imm_ray.dataset.assembly import open_engine
-from imm_ray.dataset.engine import Notices
+from imm_ray.dataset.engine import DatasetEngine, Notices
+from imm_ray.dataset.opening import Opening
 from imm_ray.dataset.ports import EmbedderDied
 from imm_ray.dataset.purge import purge_datasets
-from imm_ray.dataset.service import DatasetService
 from imm_ray.media.thumbnails import open_thumbnails
-from imm_ray.model import DatasetId, Source
+from imm_ray.model import Source
 from imm_ray.runtime.dispatcher import Dispatcher
 from imm_ray.runtime.purge import Purge
 from imm_ray.settings import Settings, load_settings
-from imm_ray.store import constants, migrate, ownership, purge, work
+from imm_ray.store import constants, migrate, purge, work
+from imm_ray.store.blobs import open_blobs
 from imm_ray.store.database import Database
 from imm_ray.store.nonce_memory import NonceMemory, open_relaxed
-from imm_ray.store.ownership import DatasetGone, Lease
+from imm_ray.store.ownership import Lease
+from imm_ray.store.trouble import Patience
 from imm_ray.store.writer import GroupWriter
 from imm_ray.testing import FakeEmbedder
+from tests.recovery.crash.owners import Owners
 
 KEY = {"access_key_id": "testak", "access_key_secret": "testsecret"}
 HOST = "127.0.0.1:8000"
 START = datetime(2026, 11, 21, 22, 7, tzinfo=UTC)
 TOPIC, LATE = "told", "late"
+ATTEMPTS = 4
+"""After so many a task or a dataset is given up: more than two deaths can cost."""
 _ROUNDS = 50
 
 
@@ -51,6 +56,8 @@ def settings_of(folder: Path) -> Settings:
         notifications={"topics": topics, "first_retry_s": 1},
         clustering={"min_entity_count": 2},
         index={"backend": "exact"},
+        snapshots={"least_items": 1},
+        owners={"give_up_attempts": ATTEMPTS, "give_up_after_s": 0},
     )
 
 
@@ -69,7 +76,7 @@ class Life:
         self.database = self._open()
         migrate.upgrade(self.database)
         with self.database.write() as tx:
-            self._generation = constants.next_generation(tx)
+            generation = constants.next_generation(tx)
             secret = constants.secret(tx)
         builder = NotificationBuilder(self.settings.server.region)
         self._notices = Notices(task=builder.task, request=builder.index_request)
@@ -86,8 +93,13 @@ class Life:
             ring=lambda dataset_id: None,
         )
         self._stack.callback(self._service.close)
-        self._owned: dict[DatasetId, tuple[Lease, DatasetService]] = {}
-        self._stack.callback(self._leave)
+        self._owners = Owners(
+            self.database,
+            lambda opened: self._opening(generation, opened),
+            self._open_engine,
+            embedder,
+        )
+        self._stack.callback(self._owners.leave)
 
     def close(self) -> None:
         """End as a service does that was told to stop."""
@@ -121,20 +133,23 @@ class Life:
         return answer.status, json.loads(answer.body)
 
     def settle(self) -> None:
-        """Let owners and the janitor do all that there is to do."""
+        """Let owners and the janitor do all that there is to do; each round takes a second."""
         for _ in range(_ROUNDS):
             with self.database.read() as tx:
                 waiting, marked = work.datasets_with_work(tx), purge.waiting(tx)
+            waiting = [each for each in waiting if each not in self._owners.given_up]
             if not waiting and not marked:
                 return
             for dataset_id in waiting:
-                asyncio.run(self._own(dataset_id))
+                self._owners.serve(dataset_id)
             purge_datasets(
                 self.database,
                 notices=self._notices,
                 clock=self.now,
                 thumbnails=open_thumbnails(self.settings),
+                blobs=open_blobs(self.settings),
             )
+            self.wait(self.now() - START + timedelta(seconds=1))
         raise AssertionError(f"work is left after {_ROUNDS} rounds: {waiting}, {marked}")
 
     def deliver(self) -> None:
@@ -148,32 +163,22 @@ class Life:
         with closing(open_relaxed(self.database)) as relaxed:
             Purge(self.database, self.now, relaxed=relaxed, retention_days=retention).run()
 
-    async def _own(self, dataset_id: DatasetId) -> None:
-        if dataset_id not in self._owned:
-            await self._take(dataset_id)
-        lease, service = self._owned[dataset_id]
-        try:
-            with self.database.write() as tx:
-                ownership.renew(tx, lease)
-            await service.drain()
-        except DatasetGone:
-            del self._owned[dataset_id]
-            service.close()
+    def _opening(self, generation: int, open_engine: Callable[[Lease], DatasetEngine]) -> Opening:
+        owners = self.settings.owners
+        return Opening(
+            self.database,
+            host="host",
+            generation=generation,
+            patience=Patience(attempts=owners.give_up_attempts, seconds=owners.give_up_after_s),
+            open_engine=open_engine,
+            notices=self._notices.task,
+            clock=self.now,
+        )
 
-    async def _take(self, dataset_id: DatasetId) -> None:
-        with self.database.write() as tx:
-            lease = ownership.take(tx, dataset_id, "host", self._generation)
-        engine = open_engine(
+    def _open_engine(self, lease: Lease) -> DatasetEngine:
+        return open_engine(
             self.database, lease, self.settings, notices=self._notices, clock=self.now
         )
-        await asyncio.to_thread(engine.load)
-        self._owned[dataset_id] = lease, DatasetService(engine, self.embedder, retry_s=0)
-
-    def _leave(self) -> None:
-        for lease, service in self._owned.values():
-            with self.database.write() as tx:
-                ownership.release(tx, lease)
-            service.close()
 
     def _open(self) -> Database:
         database = Database(self.settings.store_url)
@@ -186,13 +191,19 @@ class Life:
         return writer
 
 
-def dies_once_of(folder: Path, poison: str) -> Any:
-    """Return a hook of an embedder that dies the first time it holds the file ``poison``."""
+def ill_at(folder: Path, *, once: str, always: str) -> Any:
+    """Return a hook of an embedder that dies the first time it holds the file ``once``.
+
+    At the file ``always`` it fails in a way that nobody has foreseen, whenever it is tried.
+    """
     mark = folder / "embedder-died"
 
     def hook(sources: Sequence[Source]) -> None:
-        if not mark.exists() and any(source.uri == poison for source in sources):
+        held = {source.uri for source in sources}
+        if not mark.exists() and once in held:
             mark.touch()
             raise EmbedderDied("the embedder was killed")
+        if always in held:
+            raise KeyError("nobody has foreseen this")
 
     return hook

@@ -33,10 +33,21 @@ AREAS = {
     "outbox": "messages: read, sent, marked",
     "topic_file": "a message in the file of a topic",
     "expiry": "tasks and nonces that are too old",
+    "owner": "a dataset taken, found to fail, given up, left",
+    "snapshot": "what an owner keeps of its memory",
+    "blob": "a file of a snapshot",
+    "duty": "a chore that one process of a cluster does",
 }
 """Areas whose points `tests.recovery.test_every_crash_point` dies at."""
 
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE = {
+    "backup": "a backup; `tests.unit.store.test_backup` stops at each",
+    "restore": "a restore; `tests.unit.store.test_backup` stops at each",
+    "erasure": "an erasure; `tests.recovery.test_erasure` and "
+    "`tests.recovery.test_points_elsewhere` stop at each",
+    "rebuild": "a memory without a snapshot; `tests.recovery.test_points_elsewhere` stops there",
+    "receipt": "a writer at PostgreSQL; `tests.recovery.test_points_elsewhere` stops there",
+}
 """Areas whose points other tests die at, and which those are."""
 
 
@@ -45,9 +56,16 @@ def places() -> Iterator[tuple[str, str]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and _is_point(node.func) and node.args:
-                name = node.args[0]
-                if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                    yield name.value, str(path.relative_to(PACKAGE))
+                for name in _names(node.args[0]):
+                    yield name, str(path.relative_to(PACKAGE))
+
+
+def _names(said: ast.expr) -> Iterator[str]:
+    """Yield the names that a point may have: one, or one of two."""
+    if isinstance(said, ast.IfExp):
+        yield from (*_names(said.body), *_names(said.orelse))
+    elif isinstance(said, ast.Constant) and isinstance(said.value, str):
+        yield said.value
 
 
 def _is_point(called: ast.expr) -> bool:

@@ -9,10 +9,13 @@ from typing import Any, TypeAlias
 
 from imm_ray.model import Outcome
 from imm_ray.testing import FakeEmbedder, face, near, picture, random_vector
-from tests.recovery.crash.life import LATE, TOPIC, Life, dies_once_of
+from tests.recovery.crash.life import LATE, TOPIC, Life, ill_at
+from tests.recovery.crash.owners import DOOMED as DOOMED_NAME
 
 HERE = {"ProjectName": "p", "DatasetName": "d"}
-DOOMED = {"ProjectName": "p", "DatasetName": "doomed"}
+DOOMED = {"ProjectName": "p", "DatasetName": DOOMED_NAME}
+POISON = "oss://b/poison"
+"""No embedder gets past this file."""
 FACES, PICTURES = 128, 1280
 DELETED = frozenset({"oss://b/bob1", "oss://b/cid3"})
 EXPIRY = "began to expire"
@@ -63,7 +66,7 @@ class Client:
 
     def __init__(self, folder: Path) -> None:
         embedder = FakeEmbedder(ALBUM)
-        embedder.hook = dies_once_of(folder, uri("dan", 0))
+        embedder.hook = ill_at(folder, once=uri("dan", 0), always=POISON)
         self.journal = Journal(folder / "client.jsonl")
         if "index ann again" in self.journal.answers or "began to change" in self.journal.answers:
             embedder.outcomes.update(CHANGED)
@@ -183,9 +186,13 @@ def _search(client: Client) -> Body:
     return client.ask("CreateFacesSearchingTask", Sources=sources, **HERE, **_told())
 
 
-def _doom(client: Client) -> Body:
-    files = [{"URI": uri("ann", 0)}]
-    return client.ask("BatchIndexFileMeta", "ResourceNotFound", Files=files, **DOOMED, **_told())
+def _doom(uri: str) -> Callable[[Client], Body]:
+    given = {"Files": [{"URI": uri}], **DOOMED, **_told()}
+    return lambda client: client.ask("BatchIndexFileMeta", "ResourceNotFound", **given)
+
+
+def _doomed_task(action: str) -> Callable[[Client], Body]:
+    return lambda client: client.ask(action, **DOOMED, **_told())
 
 
 def _purge(client: Client) -> Body:
@@ -235,7 +242,12 @@ STEPS: tuple[tuple[str, Callable[[Client], Body]], ...] = (
     ("similar again", _task(_SIMILAR)),
     ("settle changes", _settle),
     ("doomed dataset", lambda client: client.ask("CreateDataset", _EXISTS, **DOOMED)),
-    ("doomed file", _doom),
+    ("doomed file", _doom(uri("ann", 0))),
+    ("doomed task", _doomed_task(_SIMILAR)),
+    ("settle doomed task", _settle),
+    ("poison", _doom(POISON)),
+    ("poisoned task", _doomed_task(_FIGURES)),
+    ("settle poison", _settle),
     ("purge", _purge),
     ("settle purge", _settle),
     ("repair", _repair),

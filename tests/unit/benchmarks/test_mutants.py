@@ -10,6 +10,7 @@ from benchmarks.mutants.mutant import Mutant, NoLongerThere
 from tests.recovery.crash import points
 
 ROOT = Path(imm_ray.__file__).parents[1]
+POINTS = frozenset(name for name, _ in points.places())
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -22,7 +23,7 @@ def test_a_mutant_can_be_seeded(mutant: Mutant) -> None:
     for tests in mutant.tests:
         path, _, name = tests.partition("::")
         assert f"def {name.partition('[')[0]}" in (ROOT / path).read_text()
-    assert set(mutant.points) <= {name for name, _ in points.places()}
+    assert set(mutant.points) <= POINTS
 
 
 def test_there_are_enough_and_each_has_a_name() -> None:
