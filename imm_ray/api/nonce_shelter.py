@@ -1,4 +1,4 @@
-"""Nonces of reads that the store could not take: kept in memory, so that reads go on."""
+"""Nonces that the store could not take: kept in memory, so that reads go on, and nothing else."""
 
 import threading
 from datetime import datetime
@@ -17,7 +17,8 @@ class NonceShelter:
     -----
     It is this process's alone: within the 31 minutes for which a nonce counts, a read that was
     answered during an outage could be repeated at another replica or after a restart. A read
-    changes nothing; a write is never taken without the store.
+    changes nothing; a write is never taken without the store, and one that was refused is not taken
+    later, when the store has room again.
     """
 
     def __init__(self, most: int = _MOST) -> None:

@@ -309,6 +309,10 @@ class ImmService:
         except ImmError:
             await self._remember(verified)
             raise
+        except Exception as error:
+            if refusal_of(error) is not None:
+                self._take_shelter(verified)
+            raise
 
     async def _remember(self, verified: _Verified) -> None:
         if self._signed:
@@ -317,11 +321,17 @@ class ImmService:
 
     async def _note_read(self, verified: _Verified) -> None:
         """Remember the nonce of a read, here in memory where the store takes nothing."""
+        if self._signed:  # the store does not know what was used while it took nothing
+            self._shelter.refuse_used(verified.identity.access_key_id, verified.identity.nonce)
         try:
             await self._remember(verified)
         except Exception as error:
             if refusal_of(error) is None:
                 raise
+            self._take_shelter(verified)
+
+    def _take_shelter(self, verified: _Verified) -> None:
+        if self._signed:
             identity = verified.identity
             self._shelter.remember(identity.access_key_id, identity.nonce, verified.call.now)
 

@@ -7,6 +7,7 @@ import structlog
 from imm_ray.crash_point import reached
 from imm_ray.dataset.health import ImplausibleRun
 from imm_ray.dataset.ports import Clock
+from imm_ray.errors import ThrottledUser
 from imm_ray.model import Task
 from imm_ray.store import tasks, trouble
 from imm_ray.store.database import Database
@@ -57,7 +58,7 @@ class TaskAttempts:
             return
         try:
             run()
-        except (Fenced, ImplausibleRun):
+        except (Fenced, ImplausibleRun, ThrottledUser):  # none is a fault of the task
             raise
         except Exception as error:
             if interruption_of(error) is not None:

@@ -40,6 +40,8 @@ class Collection(Holdings):
         self._rule = rule
         self.has_consolidated = False
         """Whether all groups were formed anew since the last `settle`."""
+        self.consolidations = 0
+        """How often all groups were formed anew so far."""
         self._brought_in = Work()
         """What `bring_in` has cost since the last plan."""
 
@@ -166,6 +168,7 @@ class Collection(Holdings):
         self._consolidated_at = len(self._clusterer)
         self.entrance.must_consolidate = False
         self.has_consolidated = True
+        self.consolidations += 1
         return self._clusterer.consolidate()
 
     def _due(self, watermark: int) -> Slots:

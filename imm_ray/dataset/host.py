@@ -159,11 +159,20 @@ class EngineHost:
             await asyncio.wait(self._running.values(), timeout=self._owners.drain_s)
         for lease in self._leases.held():
             self._leases.remove(lease)
-            with suppress(Fenced):
-                await asyncio.to_thread(self._opening.release, lease)
+            await self._let_go(lease)
         for task in [*self._running.values()]:
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _let_go(self, lease: Lease) -> None:
+        """Give a dataset up whose engine is still at work."""
+        try:
+            await asyncio.to_thread(self._opening.release, lease)
+        except Fenced:
+            return
+        except Exception as error:  # noqa: BLE001 - the next owner waits for the lease, or is newer
+            why = interruption_of(error) or repr(error)
+            _log.warning("dataset not released", dataset_id=lease.dataset_id, why=why)
 
     def close(self) -> None:
         """Free the threads, after `drain`."""
@@ -234,7 +243,9 @@ class EngineHost:
             return await self._work(lease, resident)
         except Fenced:
             raise
-        except (RunFailed, ThrottledUser):  # against a task; against nobody: the store is busy
+        except (RunFailed, ThrottledUser) as error:
+            if isinstance(error, ThrottledUser):  # the store is busy: not even the task's fault
+                self._cut_off.add(dataset_id)
             await asyncio.to_thread(self._opening.excuse, lease)
             raise
         except Exception as error:

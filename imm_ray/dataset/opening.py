@@ -64,7 +64,7 @@ class Opening:
             return memory_bytes(*work.stored(tx, dataset_id))
 
     def take(self, dataset_id: DatasetId, size_bytes: int, *, forgiven: bool = False) -> Lease:
-        """Become the owner of a dataset; ``forgiven`` when the database cut the attempt before off.
+        """Become the owner of a dataset; ``forgiven`` when the database stopped the last attempt.
 
         Raises
         ------

@@ -108,7 +108,7 @@ def settled(tx: Tx, lease: Lease) -> None:
 
 
 def forgive(tx: Tx, lease: Lease) -> None:
-    """Take back what the attempt before ``lease`` has counted: the database was away.
+    """Take back what the attempt before ``lease`` has counted: the database was away, or busy.
 
     Raises
     ------

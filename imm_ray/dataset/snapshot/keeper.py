@@ -168,6 +168,7 @@ class SnapshotKeeper:
         yield from self._writer.ahead()
         begun = time.perf_counter()
         changes, removals = self._collection.changes, self._collection.removals
+        consolidations = self._collection.consolidations
         segments = self._writer.cut()
         manifest = self._manifest(segments)
         self.cut_ms = round(1e3 * (time.perf_counter() - begun))
@@ -189,6 +190,7 @@ class SnapshotKeeper:
                 items=manifest.items,
                 run=manifest.run,
                 created_at=self._around.clock(),
+                outdated=self._collection.consolidations != consolidations,
             ),
             keep=1 if removals > self._removals else self._around.settings.keep,
         )
