@@ -26,7 +26,7 @@ STAGES = {
     "read": ("imm_ray.api.service", "_run_read"),
     "render clusters": ("imm_ray.api.actions.figures", "figure_cluster_body"),
     "write files": ("imm_ray.store.files", "index"),
-    "serialise": ("imm_ray.api.service", "write_json"),
+    "serialise": ("imm_ray.api.response", "write_json"),
 }
 """What is timed by itself. ``read`` holds the SQL, the objects made of it, and the rendering."""
 
