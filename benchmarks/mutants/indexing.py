@@ -110,7 +110,7 @@ RUNS = (
                 "reopen = select(key).where(*closed).limit(0)",
             ),
         ),
-        tests=(f"{_CRASH}::test_every_transaction_may_be_the_last",),
+        tests=("tests/unit/store/test_half_writes.py",),
     ),
     Mutant(
         name="a run is published over an edit that it does not know",
@@ -170,6 +170,6 @@ RUNS = (
         name="memory goes on after an engine call has failed",
         module="dataset/service.py",
         changes=(("            self._failure = failure\n", ""),),
-        tests=("tests/unit/dataset/test_service.py",),
+        tests=("tests/unit/dataset/test_failed_engine.py",),
     ),
 )

@@ -15,7 +15,7 @@ KEEPING = (
                 "        self._writer.put(name, data)\n",
             ),
         ),
-        tests=(f"{_SNAPSHOTS}::test_a_crash_at_any_point_leaves_a_usable_store",),
+        tests=("tests/recovery/test_snapshot_order.py",),
     ),
     Mutant(
         name="a damaged segment is read",

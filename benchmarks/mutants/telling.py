@@ -37,7 +37,7 @@ ANSWERS = (
                 "            return _Outcome(write, write.run(tx), None)\n",
             ),
         ),
-        tests=(f"{_WRITER}::test_a_write_that_fails_takes_no_other_with_it",),
+        tests=("tests/unit/store/test_half_writes.py",),
     ),
     Mutant(
         name="a lost transaction is taken for a commit",
@@ -66,7 +66,7 @@ ANSWERS = (
         name="a nonce is forgotten while it could be sent again",
         module="store/nonces.py",
         changes=(("timedelta(minutes=31)", "timedelta(minutes=16)"),),
-        tests=(f"{_REPLAY}::test_it_is_remembered_as_long_as_it_could_be_sent",),
+        tests=("tests/unit/runtime/test_purge_nonces.py",),
     ),
     Mutant(
         name="a transaction is not signed",
