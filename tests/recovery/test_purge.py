@@ -37,7 +37,7 @@ from tests.recovery.test_crash import Crash, CrashingDatabase
 from tests.unit.dataset.owner import DIMENSION, Owner, tell_request, tell_task
 
 NOTICES = Notices(task=tell_task, request=tell_request)
-OF_NO_DATASET = {"meta", "project", "outbox", "nonce"}
+OF_NO_DATASET = {"duty", "meta", "project", "outbox", "nonce", "writer"}
 """Tables without rows of a dataset; a new table belongs here, or has a ``dataset_id``."""
 BY_REFERENCE = {"index_request_file"}
 """Tables whose rows go with the rows that they refer to."""
