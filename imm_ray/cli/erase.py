@@ -40,7 +40,7 @@ def erase(
     receipt says what was done and found. Photos, backups and messages that were delivered stay
     where they are.
     """
-    from imm_ray.dataset.erasure import OwnerSilent, Wanted
+    from imm_ray.dataset.erasure import Unfinished, Wanted
     from imm_ray.errors import ImmError
     from imm_ray.store.migrate import WrongSchema
 
@@ -60,7 +60,7 @@ def erase(
 
     try:
         done = erase_all(settings, wanted, receipt, patience_s=patience)
-    except OwnerSilent as error:
+    except Unfinished as error:
         _end(str(error), LEFT, error)
     except (ImmError, WrongSchema, OSError) as error:
         _end(f"nothing was erased: {error}", NOTHING_DONE, error)

@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from imm_ray.cli.place import settings_of, store_file
+
 if TYPE_CHECKING:
     from imm_ray.store.database import Database
     from imm_ray.store.outbox import Waiting
@@ -124,16 +126,15 @@ def _key(file: Path) -> tuple[str, str]:
 @contextmanager
 def _store(config: Path | None, data: Path | None) -> Iterator["Database"]:
     """Yield the database of the settings; it must be there already."""
-    from imm_ray.settings import load_settings
     from imm_ray.store.database import Database
     from imm_ray.store.migrate import WrongSchema, require_current
 
     try:
-        settings = load_settings(config, **({} if data is None else {"data": data}))
+        settings = settings_of(config, data, None)
     except ValueError as error:
         _end(str(error), USAGE)
-    file = settings.data / "imm.db"
-    if not settings.store.url and not file.is_file():
+    file = store_file(settings)
+    if file is not None and not file.is_file():
         _end(f"there is no store at {file}: say which with --data or --config", NOTHING_DONE)
     database = Database(settings.store_url)
     try:

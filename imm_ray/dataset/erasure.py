@@ -21,12 +21,14 @@ from imm_ray.dataset.publisher import ShortTransactions
 from imm_ray.dataset.purge import purge_datasets
 from imm_ray.dataset.receipt import Receipt, salted
 from imm_ray.dataset.thumbnail_sweep import KeptThumbnails
-from imm_ray.errors import InvalidArgument
+from imm_ray.errors import ImmError, InvalidArgument
 from imm_ray.model import DatasetId, FileId
 from imm_ray.store import datasets, files, ownership, purge
+from imm_ray.store.blobs import BlobError
 from imm_ray.store.database import Database, Tx
 from imm_ray.store.erasure import compact, redact, scrub, traces
 from imm_ray.store.erasure.traces import Traces
+from imm_ray.store.outage import interruption_of
 
 _FILES_AT_ONCE = 50
 _POLL_S = 0.2
@@ -41,7 +43,11 @@ NOT_COVERED_ON_A_SERVER = (
 )
 
 
-class OwnerSilent(Exception):
+class Unfinished(Exception):
+    """The erasure has begun, and could not go on; the text says why, and what to do."""
+
+
+class OwnerSilent(Unfinished):
     """The files are deleted, but a running owner has not taken them out of its memory in time."""
 
 
@@ -105,12 +111,27 @@ def erase(wanted: Wanted, around: Surroundings, *, skip: Sequence[Path] = ()) ->
         There is no such dataset.
     InvalidArgument
         No file shows the person.
-    OwnerSilent
+    Unfinished
     """
     begun_at = around.clock()
     dataset_id, uris = _find(wanted, around.database)
     found = traces.of_uris(around.database, dataset_id, uris)
-    done = _Done(begun_at, dataset_id, found)
+    try:
+        return _carried_out(wanted, around, _Done(begun_at, dataset_id, found), skip)
+    except Exception as error:
+        told = isinstance(error, BlobError | ImmError)
+        if (why := str(error) if told else interruption_of(error)) is None:
+            raise
+        raise Unfinished(
+            f"the erasure has begun, and something may be left: {why}. Run this again"
+        ) from error
+
+
+def _carried_out(
+    wanted: Wanted, around: Surroundings, done: _Done, skip: Sequence[Path]
+) -> Receipt:
+    """Delete what was found, and look for what is left."""
+    found = done.traces
     done.counts |= {
         "files": len(found.file_ids),
         "figures": len(found.figure_ids),

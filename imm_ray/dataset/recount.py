@@ -10,18 +10,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imm_ray.cluster.founding import is_core, is_good
 from imm_ray.dataset.assembly import open_figures, open_images
 from imm_ray.dataset.collection import Collection
 from imm_ray.dataset.items import Item
 from imm_ray.dataset.rules import read_rules
+from imm_ray.dataset.stock import Stock
 from imm_ray.embed.cards import card_of_model
 from imm_ray.model import NO_CLUSTER, ClusterKind, Dataset, DatasetId, Vector
 from imm_ray.settings import Settings
 from imm_ray.store import constraints, datasets, edits, loading
 from imm_ray.store.database import Database
 from imm_ray.store.fsck import Violation
-from imm_ray.store.results import StoredFigure, StoredImage
 
 _FIGURE, _SIMILAR = ClusterKind.FIGURE, ClusterKind.SIMILAR
 
@@ -49,12 +48,9 @@ def _figures(database: Database, dataset: Dataset, settings: Settings) -> Iterat
     card = card_of_model(dataset.face_model)
     collection, book = open_figures(card, settings, min_entity_count=rules.min_entity_count)
     collection.watcher = book
-    items: list[Item] = []
-    strange: list[Item] = []
     _restore(database, dataset.dataset_id, _FIGURE, collection)
-    for figure in loading.figures(database, dataset.dataset_id):
-        (items if _is_usable(figure.vector) else strange).append(_face(figure, settings))
-    collection.put(items)
+    stock = Stock(database, dataset.dataset_id, settings.clustering)
+    strange = _put(stock.everything(_FIGURE), collection)
     yield from (_strange("figure", "figure_id", dataset, item) for item in strange)
     book.load(
         constraints.load(database, dataset.dataset_id),
@@ -67,12 +63,9 @@ def _figures(database: Database, dataset: Dataset, settings: Settings) -> Iterat
 
 def _images(database: Database, dataset: Dataset, settings: Settings) -> Iterator[Violation]:
     collection = open_images(card_of_model(dataset.image_model), settings)
-    items: list[Item] = []
-    strange: list[Item] = []
     _restore(database, dataset.dataset_id, _SIMILAR, collection)
-    for image in loading.images(database, dataset.dataset_id):
-        (items if _is_usable(image.vector) else strange).append(_picture(image))
-    collection.put(items)
+    stock = Stock(database, dataset.dataset_id, settings.clustering)
+    strange = _put(stock.everything(_SIMILAR), collection)
     yield from (_strange("file", "file_id", dataset, item) for item in strange)
     yield from _compared(dataset.dataset_id, _SIMILAR, collection, set())
     collection.index.close()
@@ -83,6 +76,16 @@ def _restore(
 ) -> None:
     at = loading.progress(database, dataset_id, kind)
     collection.restore(at, loading.memberships(database, dataset_id, kind, at.run))
+
+
+def _put(items: Iterator[Item], collection: Collection) -> list[Item]:
+    """Put items into a collection, but those that are returned: nothing is like them."""
+    usable: list[Item] = []
+    strange: list[Item] = []
+    for item in items:
+        (usable if _is_usable(item.vector) else strange).append(item)
+    collection.put(usable)
+    return strange
 
 
 def _compared(
@@ -111,26 +114,3 @@ def _is_usable(vector: Vector) -> bool:
 def _strange(table: str, key: str, dataset: Dataset, item: Item) -> Violation:
     where = f"dataset_id={dataset.dataset_id} {key}={item.item_id}"
     return Violation("I4", table, where, "the vector is all zeros, or not finite")
-
-
-def _face(figure: StoredFigure, settings: Settings) -> Item:
-    return Item(
-        item_id=figure.figure_id,
-        file_id=figure.file_id,
-        seq=figure.seq,
-        vector=figure.vector,
-        is_good=is_good(figure, settings.clustering),
-        is_core=is_core(figure, settings.clustering),
-        quality=figure.quality,
-    )
-
-
-def _picture(image: StoredImage) -> Item:
-    return Item(
-        item_id=image.file_id,
-        file_id=image.file_id,
-        seq=image.seq,
-        vector=image.vector,
-        is_good=True,
-        quality=0.0,
-    )

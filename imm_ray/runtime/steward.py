@@ -9,7 +9,7 @@ import ray
 import structlog
 
 from imm_ray.api.notification import NotificationBuilder
-from imm_ray.dataset.compaction import COMPACT_S, compact_store
+from imm_ray.dataset.compaction import COMPACT_S, compact_store, with_old_snapshots
 from imm_ray.dataset.engine import Notices
 from imm_ray.dataset.purge import purge_datasets
 from imm_ray.dataset.snapshot.erasure import sweep_snapshots
@@ -129,6 +129,8 @@ class Steward:
 
     def _compact(self) -> None:
         """Finish what deletes have begun."""
+        for dataset_id in with_old_snapshots(self._database):
+            self._directory.ring(dataset_id, anew=False)
         compact_store(self._database)
 
 

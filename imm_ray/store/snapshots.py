@@ -63,6 +63,12 @@ def listed(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> list[Snapshot]:
     return [_snapshot(row) for row in tx.execute(query).mappings()]
 
 
+def exist(tx: Tx, dataset_id: DatasetId) -> bool:
+    """Return whether a dataset has any."""
+    s = tables.snapshot.c
+    return tx.scalar(select(s.number).where(s.dataset_id == dataset_id).limit(1)) is not None
+
+
 def next_number(tx: Tx, dataset_id: DatasetId, kind: ClusterKind) -> int:
     """Return the number of the next snapshot."""
     s = tables.snapshot.c

@@ -108,3 +108,12 @@ def make_task(imm: LocalImm) -> None:
         client.call("CreateDataset", **names)
         client.call("CreateFigureClusteringTask", **names)
     imm.settle()
+
+
+def test_the_store_that_a_mounted_secret_names_is_looked_into(
+    store: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "url").write_text(f"sqlite:///{tmp_path / 'imm.db'}\n")
+    config = tmp_path / "imm.toml"
+    config.write_text(f'data = "{tmp_path / "elsewhere"}"\n[store]\nurl_file = "{tmp_path}/url"\n')
+    assert message("t").message_id in invoke("--dead-letters", "--config", config).output

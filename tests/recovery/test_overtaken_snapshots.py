@@ -1,13 +1,15 @@
-"""A snapshot is written while the engine works: what happens meanwhile is not lost with it."""
+"""What happens while a snapshot is written, or after it, is not lost, nor kept, by it."""
 
 import threading
 from pathlib import Path
 
 from imm_ray.crash_point import watched
+from imm_ray.dataset.compaction import compact_store, with_old_snapshots
 from imm_ray.settings import Snapshots
+from imm_ray.store import work
 from imm_ray.store.blobs import LocalBlobs
 from tests.recovery.keeping import Keeping
-from tests.recovery.test_snapshots import album, run
+from tests.recovery.test_snapshots import album, run, vectors_of
 
 PATIENCE_S = 60.0
 
@@ -43,5 +45,28 @@ def test_a_consolidation_while_a_snapshot_is_written_is_made_again(tmp_path: Pat
     assert owner.rows()[0].outdated
     owner.restart()
     assert owner.figures.entrance.must_consolidate
+    owner.shelf.close()
+    owner.database.close()
+
+
+def test_an_owner_that_dies_after_a_delete_has_a_successor_who_writes_it_away(
+    tmp_path: Path,
+) -> None:
+    owner = Keeping(tmp_path)
+    owner.index(album())
+    run(owner)
+    owner.save()
+    compact_store(owner.database)
+    assert with_old_snapshots(owner.database) == []
+    vectors = vectors_of(album()["oss://b/ann0"])
+    owner.delete("oss://b/ann0")
+    owner.drain()  # and dies before the next snapshot is due
+    with owner.database.read() as tx:
+        assert work.datasets_with_work(tx) == [], "nothing else would wake anybody"
+    assert all(any(v in data for data in owner.files().values()) for v in vectors)
+    assert with_old_snapshots(owner.database) == [owner.dataset_id]
+    owner.restart()
+    assert owner.engine.save()
+    assert not any(v in data for data in owner.files().values() for v in vectors)
     owner.shelf.close()
     owner.database.close()
