@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imm_ray.api.actions.datasets import CreateDataset
@@ -292,6 +292,7 @@ json_values = st.recursive(
 ).map(json.dumps)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first example builds the schemas
 @given(
     action=st.sampled_from(sorted(ACTIONS)),
     given=st.dictionaries(

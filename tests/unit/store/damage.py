@@ -513,6 +513,7 @@ DELETED = (
             ("index_request", "1", {"event_id": "'E'"}, (("I7", "index_request"),)),
             ("membership", PHOTO, {}, (("I12", "membership"),)),
             ("retired_cluster", "1", {}, ()),
+            ("snapshot", "1", {}, ()),
             ("tombstone", "1", {}, ()),
         )
     ),

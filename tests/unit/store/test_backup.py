@@ -256,7 +256,7 @@ def test_whatever_moment_a_backup_stops_at_there_is_no_half_one(
 ) -> None:
     out = tmp_path / "backup"
     names = points(lambda: back_up(full.database, out, now=NOW))
-    assert set(names) == {
+    assert {name for name in names if not name.startswith("migration.")} == {
         "backup.table_copied",
         "backup.rows_written",
         "backup.verified",
@@ -344,11 +344,11 @@ def read_manifest_of(body: dict[str, Any], revision: str, old: dict[str, TableSu
 def test_a_backup_of_an_older_version_is_brought_to_this_schema(
     full: Owner, saved: Path, tmp_path: Path
 ) -> None:
-    before = contents(full.database, *CHANGED)
-    of_schema(saved, "0007")
+    before = contents(full.database, *CHANGED, tables.task)
+    of_schema(saved, "0007")  # which does not count the attempts at a task
     content = saved.read_bytes()
     database = restored(saved, tmp_path)
-    assert contents(database, *CHANGED) == before
+    assert contents(database, *CHANGED, tables.task) == before
     assert saved.read_bytes() == content
 
 

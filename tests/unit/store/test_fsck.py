@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from imm_ray.model import Binding, DatasetId, EditKind, TaskType
 from imm_ray.store import bindings, constants, datasets, fsck, searchable, tables, tasks
@@ -56,6 +57,21 @@ def _fill(owner: Owner) -> None:
         searchable.relabel(tx, owner.dataset_id, {owner.file("oss://b/ann0").file_id: labels})
         other = replace(dataset, dataset_id=DatasetId("other"), name="other", bind_count=0)
         datasets.create(tx, other)
+        tx.execute(
+            insert(tables.snapshot).values(
+                dataset_id=owner.dataset_id,
+                kind="figure",
+                number=1,
+                epoch=1,
+                manifest="figure-1",
+                sha256="0" * 64,
+                manifest_bytes=1,
+                bytes_in_all=1,
+                items=1,
+                run=1,
+                created_at=now,
+            )
+        )
 
 
 @pytest.fixture(scope="module")

@@ -81,8 +81,8 @@ ASKED: dict[str, tuple[Callable[[Album], Callable[[Tx], object]], tuple[str, ...
         ("ix_task_",),
     ),
     "messages that are due": (
-        lambda a: lambda tx: outbox.due(tx, a.clock() + timedelta(days=1), limit=9),
-        ("ix_outbox_dead_next_attempt_at",),
+        lambda a: lambda tx: outbox.due(tx, a.clock() + timedelta(days=1), limit=9, topics=["t"]),
+        ("ix_outbox_topic_dead_next_attempt_at",),
     ),
     "files of a person": (named, ("ix_membership_dataset_id_kind_cluster_id",)),
     "a page of people": (

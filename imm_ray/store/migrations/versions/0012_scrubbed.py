@@ -14,5 +14,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("dataset") as batch:
-        batch.drop_column("scrubbed_seq")
+    op.drop_column("dataset", "scrubbed_seq")
