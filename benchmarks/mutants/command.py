@@ -1,9 +1,10 @@
 """Are seeded bugs in the durability code caught?
 
 The tree is copied to a temporary folder once; each bug is seeded there, the tests that are named
-for it run until one fails, and the module is put back. A mutant that no test notices survives. The
-tests run in a process that is forked from this one, in which what they import from others is loaded
-already.
+for it run until one fails, and the module is put back. A mutant that no test notices survives.
+Before that all these tests run where nothing is seeded, and have to pass: one that fails anyway
+catches nothing. The tests run in a process that is forked from this one, in which what they import
+from others is loaded already.
 """
 
 import argparse
@@ -30,6 +31,7 @@ _COPIED = ("imm_ray", "tests", "benchmarks", "pyproject.toml")
 _MOST_S = 600.0
 _POLL_S = 0.1
 _FAILED, _BROKEN, _HUNG = 1, 70, -9
+_LOG, _POINTS = "pytest.log", "IMM_RAY_CRASH_POINTS"
 _OURS = {"imm_ray", "tests", "benchmarks"}
 _SLOW_TO_LOAD = ("alembic", "httpx", "numba", "pydantic", "sqlalchemy", "structlog")
 
@@ -47,6 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     caught = 0
     with TemporaryDirectory() as folder:
         copy = _copied(Path(folder))
+        _require_sound(copy, mutants)
         for mutant in mutants:
             begun = time.perf_counter()
             by = _caught_by(copy, mutant)
@@ -69,13 +72,29 @@ def _copied(to: Path) -> Path:
     return to
 
 
+def _require_sound(copy: Path, mutants: Sequence[Mutant]) -> None:
+    """Return when all tests pass without any bug.
+
+    Raises
+    ------
+    RuntimeError
+    """
+    tests = dict.fromkeys(test for mutant in mutants for test in mutant.tests)
+    points = dict.fromkeys(point for mutant in mutants for point in mutant.points)
+    story = [STORY] if points else []
+    for some, env in ((list(tests), {}), (story, {_POINTS: ",".join(points)})):
+        if some and _fails(copy, some, env):
+            log = (copy / _LOG).read_text()
+            raise RuntimeError(f"tests fail though nothing is seeded: {log[-2000:]}")
+
+
 def _caught_by(copy: Path, mutant: Mutant) -> str | None:
     """Return the tests that notice a mutant, None when all pass."""
     module = copy / "imm_ray" / mutant.module
     healthy = module.read_text()
     module.write_text(mutant.applied(healthy))
     try:
-        return next((tests for tests, env in _runs(mutant) if _fails(copy, tests, env)), None)
+        return next((tests for tests, env in _runs(mutant) if _fails(copy, [tests], env)), None)
     finally:
         module.write_text(healthy)
 
@@ -83,10 +102,10 @@ def _caught_by(copy: Path, mutant: Mutant) -> str | None:
 def _runs(mutant: Mutant) -> Iterator[tuple[str, dict[str, str]]]:
     yield from ((tests, {}) for tests in mutant.tests)
     if mutant.points:
-        yield STORY, {"IMM_RAY_CRASH_POINTS": ",".join(mutant.points)}
+        yield STORY, {_POINTS: ",".join(mutant.points)}
 
 
-def _fails(copy: Path, tests: str, env: dict[str, str]) -> bool:
+def _fails(copy: Path, tests: Sequence[str], env: dict[str, str]) -> bool:
     """Return whether a test fails; one that hangs does.
 
     Raises
@@ -94,7 +113,7 @@ def _fails(copy: Path, tests: str, env: dict[str, str]) -> bool:
     RuntimeError
         There is no such test, or it could not be run at all.
     """
-    log = copy / "pytest.log"
+    log = copy / _LOG
     child = os.fork()
     if child == 0:
         try:
@@ -108,7 +127,7 @@ def _fails(copy: Path, tests: str, env: dict[str, str]) -> bool:
     return status != 0
 
 
-def _run_there(copy: Path, tests: str, env: dict[str, str], log: Path) -> NoReturn:
+def _run_there(copy: Path, tests: Sequence[str], env: dict[str, str], log: Path) -> NoReturn:
     """Run pytest in this process, on the modules of the copy, and end the process."""
     os.environ.update(env)
     os.chdir(copy)
@@ -119,7 +138,7 @@ def _run_there(copy: Path, tests: str, env: dict[str, str], log: Path) -> NoRetu
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", tests]))
+    os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
 
 
 def _waited(child: int) -> int:
