@@ -137,10 +137,12 @@ class EngineHost:
 
     async def search(self, dataset_id: DatasetId, wanted: Search) -> Found:
         """Return what is nearest among what is indexed; load the dataset if need be."""
+        self._use(dataset_id)
         return await self._reception.search(dataset_id, wanted)
 
     async def explain(self, dataset_id: DatasetId, pair: Pair) -> Explained | None:
         """Return why two items are in one cluster or not."""
+        self._use(dataset_id)
         return await self._reception.explain(dataset_id, pair)
 
     async def drain(self) -> None:
@@ -163,6 +165,11 @@ class EngineHost:
         for task in [*self._running.values()]:
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _use(self, dataset_id: DatasetId) -> None:
+        """Take note that a dataset in memory is in use: others leave before it."""
+        if (resident := self._residents.get(dataset_id)) is not None:
+            resident.ring()
 
     async def _let_go(self, lease: Lease) -> None:
         """Give a dataset up whose engine is still at work."""

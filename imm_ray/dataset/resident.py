@@ -13,7 +13,7 @@ class Resident:
         self._loop = loop
         self._service: DatasetService | None = None
         self.used_at = loop.time()
-        """When it was last rung."""
+        """When it was last rung or asked."""
 
     def move_in(self, service: DatasetService) -> None:
         """Make known what serves the dataset."""

@@ -105,6 +105,7 @@ def test_who_rests_longest_leaves_first(build: Build) -> None:
         vector = Search(faces=(random_vector("x", 128),), faces_each=1)
         for dataset_id in (first, second, first, third):
             await host.search(dataset_id, vector)
+            await until(lambda: all(guest.is_resting for guest in host._residents.values()))
         await until(lambda: world.owner(second).lease_until is None)
         assert world.owner(first).lease_until
         assert world.owner(third).lease_until
