@@ -5,14 +5,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from imm_ray.crash_point import reached
-from imm_ray.store import nonces, tasks
+from imm_ray.store import nonces, outbox, tasks
 from imm_ray.store.database import Database, Tx
 
 _AT_ONCE = 500
 
 
 class Purge:
-    """Deletes nonces that no request can repeat and tasks that have expired.
+    """Deletes nonces that no request can repeat, and tasks and dead letters that have expired.
 
     A task that still runs stays until it has ended, however old it is.
 
@@ -48,6 +48,7 @@ class Purge:
         now = self._clock()
         since = now - self._retention
         self._work_off(self._database, lambda tx: tasks.purge(tx, since, limit=_AT_ONCE))
+        self._work_off(self._database, lambda tx: outbox.purge(tx, since, limit=_AT_ONCE))
         if self._uptime() >= nonces.KEPT:
             for database in (self._relaxed, self._database):
                 self._work_off(database, lambda tx: nonces.purge(tx, now, limit=_AT_ONCE))

@@ -1,6 +1,7 @@
 """The outbox: messages wait here, committed with the change that they tell of, until delivered.
 
-A message that was given up is a dead letter: it stays until somebody has it delivered anew.
+A message that was given up is a dead letter: it stays until somebody has it delivered anew, or it
+has expired as tasks do.
 """
 
 from collections.abc import Collection, Sequence
@@ -145,6 +146,17 @@ def redeliver(tx: Tx, message_ids: Collection[str] | None, now: datetime) -> int
         letters = letters.where(_O.message_id.in_(message_ids))
     again = letters.values(dead=False, attempts=0, created_at=now, next_attempt_at=now)
     return tx.execute(again).rowcount
+
+
+def purge(tx: Tx, put_before: datetime, *, limit: int) -> int:
+    """Forget some dead letters that are older; return how many."""
+    old = (
+        select(_O.message_id)
+        .where(_O.dead.is_(True), _O.created_at < put_before)
+        .order_by(_O.created_at)
+        .limit(limit)
+    )
+    return tx.execute(delete(tables.outbox).where(_O.message_id.in_(old))).rowcount
 
 
 def depth(tx: Tx) -> Depth:

@@ -107,3 +107,13 @@ def test_a_clock_that_is_put_back_delays_no_message_for_long(database: Database)
         (waiting,) = outbox.due(tx, NOW, limit=9, longest=hour)
         assert outbox.due(tx, NOW + timedelta(hours=23, minutes=30), limit=9, longest=hour) == []
     assert waiting.message.message_id == "m"
+
+
+def test_dead_letters_expire_and_messages_that_wait_do_not(database: Database) -> None:
+    put(database, "a", "b")
+    put(database, "c", at=NOW + timedelta(days=1))
+    with database.write() as tx:
+        outbox.bury(tx, ["a", "c"], NOW + timedelta(days=2), "gone", limit=9)
+        assert outbox.purge(tx, NOW + timedelta(hours=1), limit=9) == 1
+        assert [w.message.message_id for w in outbox.dead_letters(tx, limit=9)] == ["c"]
+        assert [w.message.message_id for w in outbox.due(tx, NOW, limit=9)] == ["b"]
