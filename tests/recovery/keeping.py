@@ -23,6 +23,14 @@ from tests.unit.dataset.owner import DIMENSION, Owner, tell_request, tell_task
 BINDING = {"model": "m", "dimension": DIMENSION}
 
 
+class OnDemand(Shelf):
+    """Writes nothing between the engine's other calls: how far that comes is a matter of time."""
+
+    def step(self) -> bool:
+        """Do nothing."""
+        return False
+
+
 class Keeping(Owner):
     """An `Owner` with a shelf: `save` writes a snapshot, `restart` goes on from the newest."""
 
@@ -48,7 +56,7 @@ class Keeping(Owner):
         self.book = Book(self.figures, self.clusterer)
         collections = {ClusterKind.FIGURE: self.figures, ClusterKind.SIMILAR: self.images}
         self.lease = lease
-        self.shelf = Shelf(
+        self.shelf = OnDemand(
             self.engine_database,
             lease,
             blobs=self.blobs,
