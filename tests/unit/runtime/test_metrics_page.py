@@ -70,7 +70,7 @@ def test_a_page_of_a_stranger_learns_nothing(served: MetricsPage, host: str) -> 
 
 def test_an_agent_that_does_not_answer_is_no_empty_page() -> None:
     def dead() -> Iterable[str]:
-        raise ConnectionRefusedError("no agent")
+        raise httpx.ConnectError("no agent")
 
     served = MetricsPage(0, dead)
     try:
