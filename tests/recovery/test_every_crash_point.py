@@ -23,7 +23,7 @@ WANTED = os.environ.get("IMM_RAY_CRASH_POINTS", "")
 ALL = WANTED == "all"
 ONLY = frozenset() if ALL or not WANTED else frozenset(WANTED.split(","))
 DEATH = 137
-STRIDE = 1 if ALL else 43
+STRIDE = 1 if ALL else 61
 """One of so many moments is died at."""
 
 pytestmark = pytest.mark.timeout(0 if ALL else 600)
