@@ -160,7 +160,13 @@ class Dispatcher:
             waiting = await self._read(self._next_at(endpoint, allowed))
             if not waiting:
                 break
-            arrived += sum(await asyncio.gather(*(self._try(endpoint, one) for one in waiting)))
+            tries = (self._try(endpoint, one) for one in waiting)
+            # All come to an end, also when one fails: the next worker would send them once more.
+            ended = await asyncio.gather(*tries, return_exceptions=True)
+            arrived += sum(end is True for end in ended)
+            for end in ended:
+                if isinstance(end, BaseException):
+                    raise end
         return arrived
 
     def _next_at(self, endpoint: _Endpoint, most: int) -> Callable[[Tx], list[Waiting]]:

@@ -72,6 +72,8 @@ class GroupWriter:
         self._most_waiting = most_waiting
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closed = False
+        self._gate = threading.Lock()
+        """Held by who submits or closes: nothing comes after the end mark."""
         self._receipts = Receipts(database) if database.is_server else None
         self._thread = threading.Thread(target=self._loop, name=f"imm-ray-{name}", daemon=True)
         self._thread.start()
@@ -86,20 +88,22 @@ class GroupWriter:
         ThrottledUser
             Too many writes wait.
         """
-        if self._closed:
-            raise ServiceUnavailable("The service is shutting down; try again.")
-        if self._queue.qsize() >= self._most_waiting:
-            raise ThrottledUser(
-                f"The database is busy: {self._most_waiting} writes wait for it. Try again."
-            )
         write = _Write(run, Future(), place)
-        self._queue.put(write)
+        with self._gate:
+            if self._closed:
+                raise ServiceUnavailable("The service is shutting down; try again.")
+            if self._queue.qsize() >= self._most_waiting:
+                raise ThrottledUser(
+                    f"The database is busy: {self._most_waiting} writes wait for it. Try again."
+                )
+            self._queue.put(write)
         return write.done
 
     def close(self) -> None:
         """Commit what was submitted, then stop."""
-        self._closed = True
-        self._queue.put(None)
+        with self._gate:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
         if self._receipts is not None:
             with suppress(ImmError):  # a row that stays is deleted by another writer, in days

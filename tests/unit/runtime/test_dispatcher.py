@@ -260,3 +260,22 @@ def test_a_restarted_dispatcher_goes_on_at_once_and_its_predecessor_stops(here: 
         here.pass_time(seconds=5)
         assert deliver(frozen) == 0
         assert deliver(here.dispatcher(topics=topics, generation=2)) == 1
+
+
+def test_a_mark_that_fails_lets_what_is_on_its_way_arrive(here: Here) -> None:
+    """Else whoever comes next would send it once more."""
+    failed: list[str] = []
+
+    def fail_once(point: str) -> None:
+        if point == "outbox.sent" and not failed:
+            failed.append(point)
+            raise OSError("the mark can not be written")
+
+    with Endpoint(status(204)) as endpoint:
+        dispatcher = here.dispatcher(topics={"t": endpoint.url}, at_once=4)
+        here.put("t", *"abcd")
+        with watched(fail_once), pytest.raises(OSError, match="the mark"):
+            deliver(dispatcher)
+        assert len(here.due()) == 1
+        assert deliver(dispatcher) == 1
+    assert len(endpoint.posted) == 5

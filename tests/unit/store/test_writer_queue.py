@@ -1,13 +1,15 @@
 """Writes wait in a queue that has an end, and only while somebody waits for them."""
 
+import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from imm_ray.errors import ThrottledUser
+from imm_ray.errors import ServiceUnavailable, ThrottledUser
 from imm_ray.store.database import Database, Tx
 from imm_ray.store.writer import GroupWriter
 
@@ -94,3 +96,25 @@ def test_a_commit_that_fails_is_told_to_those_who_still_wait(tmp_path: Path) -> 
     assert isinstance(writer.submit(lambda tx: "next").exception(), ZeroDivisionError)
     writer.close()
     failing.close()
+
+
+def test_a_write_that_meets_a_close_is_refused_or_done(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing: list[threading.Thread] = []
+
+    class Meeting(queue.SimpleQueue[Any]):
+        """Is closed by another thread while a write looks whether there is room."""
+
+        def qsize(self) -> int:
+            closing.append(threading.Thread(target=writer.close))
+            closing[0].start()
+            closing[0].join(0.1)
+            return super().qsize()
+
+    monkeypatch.setattr("imm_ray.store.writer.queue.SimpleQueue", Meeting)
+    writer = GroupWriter(database)
+    assert writer.submit(lambda tx: 1).result(timeout=20) == 1
+    closing[0].join()
+    with pytest.raises(ServiceUnavailable):
+        writer.submit(lambda tx: 1)
