@@ -10,6 +10,8 @@ here.
 import time
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from imm_ray.crash_point import reached
 from imm_ray.store import tables
 from imm_ray.store.database import Database
@@ -46,6 +48,11 @@ def rewrite(database: Database, *, patience_s: float) -> bool:
 
     Nobody writes meanwhile (PostgreSQL: nobody reads the table at hand either), and as much space
     as the database takes is needed once more.
+
+    Raises
+    ------
+    ThrottledUser
+        Others did not let go of the database in time; nothing of it was written anew.
     """
     if keeps_a_file(database):
         _run(database, "VACUUM")
@@ -57,7 +64,10 @@ def rewrite(database: Database, *, patience_s: float) -> bool:
 
 
 def _run(database: Database, statement: str) -> Any:
-    """Run a statement outside of any transaction; return its first row, if it has one."""
+    """Run a statement outside of any transaction; return its first row, if it has one.
+
+    Raises as a transaction does; ThrottledUser when a lock was not had in time.
+    """
     connection = database.engine.raw_connection()
     try:
         driver: Any = connection.driver_connection
@@ -67,6 +77,8 @@ def _run(database: Database, statement: str) -> Any:
         try:
             cursor.execute(statement)
             return cursor.fetchone() if cursor.description else None
+        except Exception as error:
+            raise database.meaning_of(DBAPIError(statement, None, error)) from error
         finally:
             cursor.close()
             if not keeps_a_file(database):
