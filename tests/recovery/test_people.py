@@ -8,6 +8,7 @@ import pytest
 
 from imm_ray.model import EditKind, TaskId
 from imm_ray.store import outbox
+from tests.recovery.moments import sampled
 from tests.recovery.test_crash import MOST_TRANSACTIONS, CrashingDatabase, restart, survive
 from tests.unit.dataset.owner import Owner
 from tests.unit.dataset.photos import portraits, uri
@@ -84,7 +85,7 @@ def test_every_transaction_may_be_the_last(
     tmp_path: Path, story: Story, moment: Literal["before", "after"]
 ) -> None:
     undisturbed, _ = play(tmp_path / "undisturbed", story, 0, moment)
-    for at in range(1, MOST_TRANSACTIONS):
+    for at in sampled(moment, most=MOST_TRANSACTIONS):
         ending, reached = play(tmp_path / str(at), story, at, moment)
         assert ending == undisturbed, f"crash {moment} commit {at}"
         if not reached:

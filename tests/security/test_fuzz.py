@@ -88,10 +88,10 @@ def test_no_value_of_the_list_breaks_an_action(action: str, target: Target) -> N
 def test_a_request_leaves_nothing_in_memory(action: str, target: Target) -> None:
     good, chance = example(action, target.known), random.Random(action)
     before = requests_in_memory()
-    for _ in range(40):
+    for _ in range(15):
         target.send(mutated(target.signer, action, good, chance))
     wrong = (("ProjectName", "1 a"), ("MaxResults", "x"), ("NextToken", "x" * 100))
-    for name, text in wrong * 30:
+    for name, text in wrong * 10:
         target.send(target.signer.request(action, {**good, name: text}))
     # The threads of the service may still hold what they did last.
     assert requests_in_memory() - before < 20
