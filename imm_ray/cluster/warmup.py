@@ -1,7 +1,10 @@
 """Compiles the numba kernels, or loads them from the cache, before the first run needs them."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from imm_ray.cluster.figures import FigureClusterer
 from imm_ray.cluster.fixed import UNIT, FixedVectors, fixed_of
 from imm_ray.cluster.graph import Slots
 from imm_ray.cluster.limits import FigureLimits
+from imm_ray.cluster.list_kernels import marks_of_runs
 from imm_ray.cluster.newcomers import Newcomers
 from imm_ray.cluster.photos import ALONE
 from imm_ray.cluster.similar import SimilarClusterer
@@ -26,6 +30,8 @@ _LIMITS = FigureLimits(
     second_mean=0,
     second_smallest=1,
 )
+_Clusterer: TypeAlias = FigureClusterer | SimilarClusterer
+
 _DIMENSION = 4
 _MOST_KERNELS = 200  # each may fail once
 _ITEMS = 24
@@ -50,10 +56,18 @@ def compile_kernels() -> None:
 
 
 def _use_all() -> None:
-    _live(FigureClusterer(_LIMITS, dimension=_DIMENSION, fixed=_fixed, width=4, exact_items=0))
-    _live(FigureClusterer(_LIMITS, dimension=_DIMENSION, fixed=_fixed))
-    _live(SimilarClusterer(_LIMITS.threshold, dimension=_DIMENSION, fixed=_fixed, guard=2))
-    _live(SimilarClusterer(_LIMITS.threshold, dimension=_DIMENSION, fixed=_fixed))
+    figures = partial(FigureClusterer, _LIMITS, dimension=_DIMENSION, fixed=_fixed)
+    images = partial(SimilarClusterer, _LIMITS.threshold, dimension=_DIMENSION, fixed=_fixed)
+    makers: list[Callable[[], _Clusterer]] = [
+        partial(figures, width=4, exact_items=0),
+        figures,
+        partial(images, guard=2),
+        images,
+    ]
+    for make in makers:
+        clusterer = make()
+        _live(clusterer)
+        _restore(make(), clusterer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,7 @@ def _fixed(slots: Slots) -> FixedVectors:
     return fixed_of(_vectors(slots))
 
 
-def _live(clusterer: FigureClusterer | SimilarClusterer) -> None:
+def _live(clusterer: _Clusterer) -> None:
     """Take a clusterer through everything that an engine asks of it."""
     slots = np.arange(_ITEMS)
     for part in np.split(slots, 3):
@@ -102,3 +116,15 @@ def _live(clusterer: FigureClusterer | SimilarClusterer) -> None:
     clusterer.freed()
     clusterer.consolidate()
     clusterer.means(left)
+
+
+def _restore(
+    empty: FigureClusterer | SimilarClusterer, lived: FigureClusterer | SimilarClusterer
+) -> None:
+    """Take a clusterer over what another has, as from a snapshot."""
+    empty.restore(lived.state(_ITEMS), {owner: owner for owner in lived.owners()})
+    rows = lived.rows(np.arange(1, _ITEMS, 2))
+    empty.put_rows(rows)
+    empty.resume()
+    empty.marks(_ITEMS)
+    marks_of_runs(rows.ids, rows.similarities, rows.counts)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from imm_ray.crash_point import watched
 from imm_ray.dataset.compaction import compact_store, with_old_snapshots
+from imm_ray.dataset.snapshot.shelf import Shelf
 from imm_ray.settings import Snapshots
 from imm_ray.store import work
 from imm_ray.store.blobs import LocalBlobs
@@ -35,13 +36,13 @@ def test_a_consolidation_while_a_snapshot_is_written_is_made_again(tmp_path: Pat
         owner.index(album())
         run(owner)
         while seen.count("snapshot.cut_taken") < 2:
-            owner.engine.checkpoint()
+            Shelf.step(owner.shelf)  # `Keeping` writes nothing by itself
     owner.figures.found_with(3)
     run(owner)
     assert not owner.rows()
     disk.goes_on.set()
     while not owner.rows():
-        owner.engine.checkpoint()
+        Shelf.step(owner.shelf)  # `Keeping` writes nothing by itself
     assert owner.rows()[0].outdated
     owner.restart()
     assert owner.figures.entrance.must_consolidate

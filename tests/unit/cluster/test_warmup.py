@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba.core.registry import CPUDispatcher
 
+from imm_ray.cluster.list_kernels import marks_of_runs
 from imm_ray.cluster.warmup import compile_kernels
 from tests.unit.cluster.album import PeopleAlbum, Pool, SimilarAlbum
 from tests.unit.cluster.sample import crowd, figure_limits
@@ -51,6 +52,10 @@ def live() -> None:
         pictures.clusterer.means(np.array([1, 2, 4]))
         people.consolidate()
         pictures.consolidate()
+        for clusterer in (people.clusterer, pictures.clusterer):
+            rows = clusterer.rows(np.array([1, 2, 4]))
+            clusterer.marks(100)
+            marks_of_runs(rows.ids, rows.similarities, rows.counts)
 
 
 def check() -> None:
