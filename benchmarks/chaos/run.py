@@ -149,7 +149,7 @@ class _Run:
                 "timeout_s": 2.0,
                 "first_retry_s": 0.1,
                 "max_retry_s": 2.0,
-                "max_attempts": 10_000,
+                "give_up_after_s": 1e9,
             },
         }
 
