@@ -99,7 +99,7 @@ class _Run:
         with ExitStack() as stack:
             self._inbox = stack.enter_context(Inbox())
             self._journal = stack.enter_context(Journal(plan.folder / "journal.jsonl"))
-            self._server = Server(plan.folder, self._settings(), nodes=plan.nodes)
+            self._server = Server(plan.folder, settings_of(plan, self._inbox.url), nodes=plan.nodes)
             stack.callback(self._end_server)
             self._server.start()
             url = plan.store_url or f"sqlite:///{self._server.data.absolute() / 'imm.db'}"
@@ -125,33 +125,6 @@ class _Run:
             lives=self._server.lives,
             seconds=time.monotonic() - begun,
         )
-
-    def _settings(self) -> dict[str, Any]:
-        everybody = {"accounts": ["*"]}
-        users = [
-            {"account": a.number, "access_key_id": a.key, "access_key_secret": a.secret}
-            for a in ACCOUNTS
-        ]
-        return {
-            "auth": {"users": users},
-            "store": {"url": self._plan.store_url},
-            "buckets": {BUCKET: {"target": str(self._plan.folder / BUCKET), **everybody}},
-            "clustering": {
-                "min_entity_count": 2,
-                "min_face_px": 20,
-                "min_face_quality": 0.3,
-                "consolidate_idle_s": 2.0,
-            },
-            "models": {"threads": 1},
-            "owners": {"hosts": 2},
-            "notifications": {
-                "topics": {TOPIC: {"target": self._inbox.url, **everybody}},
-                "timeout_s": 2.0,
-                "first_retry_s": 0.1,
-                "max_retry_s": 2.0,
-                "give_up_after_s": 1e9,
-            },
-        }
 
     def _caller(self, name: str, account: Account) -> Caller:
         return Caller(
@@ -336,3 +309,32 @@ def faults_for(nodes: int, *, store_server: bool) -> list[str]:
         for name, fault in FAULTS.items()
         if (nodes > 1 or not fault.many_nodes) and (store_server or not fault.store_server)
     ]
+
+
+def settings_of(plan: Plan, inbox: str) -> dict[str, Any]:
+    """Return the server's settings; messages go to the URL ``inbox``."""
+    everybody = {"accounts": ["*"]}
+    users = [
+        {"account": a.number, "access_key_id": a.key, "access_key_secret": a.secret}
+        for a in ACCOUNTS
+    ]
+    return {
+        "auth": {"users": users},
+        "store": {"url": plan.store_url},
+        "buckets": {BUCKET: {"target": str(plan.folder / BUCKET), **everybody}},
+        "clustering": {
+            "min_entity_count": 2,
+            "min_face_px": 20,
+            "min_face_quality": 0.3,
+            "consolidate_idle_s": 2.0,
+        },
+        "models": {"threads": 1},
+        "owners": {"hosts": 2},
+        "notifications": {
+            "topics": {TOPIC: {"target": inbox, **everybody}},
+            "timeout_s": 2.0,
+            "first_retry_s": 0.1,
+            "max_retry_s": 2.0,
+            "give_up_after_s": 1e9,
+        },
+    }

@@ -34,7 +34,7 @@ def wait_until_steady(address: str) -> None:
         in_a_row = in_a_row + 1 if _answers(address) else 0
         if time.monotonic() > deadline:
             raise AssertionError(f"{address} did not answer within {START_S:g} s")
-        time.sleep(POLL_S)
+        time.sleep(POLL_S)  # other processes need the cores more than we do
 
 
 def _answers(address: str) -> bool:

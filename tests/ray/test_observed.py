@@ -36,7 +36,7 @@ def wait_until_ready(address: str) -> None:
     while (answer := httpx.get(f"http://{address}/readyz", timeout=30)).status_code != 200:
         assert (answer.status_code, answer.json()) == (503, {"Status": "unavailable"})
         assert time.monotonic() < deadline, "it is not ready"
-        time.sleep(POLL_S)
+        time.sleep(POLL_S)  # other processes need the cores more than we do
 
 
 def scrape(address: str) -> str:
@@ -48,7 +48,7 @@ def scrape(address: str) -> str:
         if not missing:
             return page
         assert time.monotonic() < deadline, f"{missing} are not in {page}"
-        time.sleep(POLL_S)
+        time.sleep(POLL_S)  # other processes need the cores more than we do
 
 
 def ray_logs(server: ServerProcess) -> str:

@@ -16,10 +16,12 @@ from benchmarks.chaos.faults import FAULTS, in_turn
 from benchmarks.chaos.inbox import CLOSING, REDIRECTING, REFUSING, WORKING, Inbox
 from benchmarks.chaos.journal import Entry, Journal, Outcome, read_journal
 from benchmarks.chaos.pictures import make_pictures
+from benchmarks.chaos.run import Plan, settings_of
 from benchmarks.chaos.usurper import Usurper
 from benchmarks.chaos.verdict import Verdict, difference, left_to_do, wait_until_quiet
 from benchmarks.chaos.verdict import _judge_messages as judge_messages
 from benchmarks.chaos.verdict import _judge_tasks as judge_tasks
+from imm_ray.settings import load_settings
 from imm_ray.store import ownership, tables
 from imm_ray.store.ownership import Fenced
 from tests.unit.dataset.owner import Owner
@@ -283,3 +285,12 @@ def test_partitions_are_compared_without_ids() -> None:
     one = {frozenset({"a", "b"}), frozenset({"c"})}
     assert difference(one, set(one)) == ""
     assert difference(one, {frozenset({"a"}), frozenset({"b"}), frozenset({"c"})}) != ""
+
+
+def test_the_server_of_a_storm_takes_its_settings(tmp_path: Path) -> None:
+    """Here, and not after a quarter of an hour of other tests."""
+    plan = Plan(folder=tmp_path, seed=1, seconds=1.0, faults=[])
+    settings = load_settings(None, **settings_of(plan, "http://127.0.0.1:1/"))
+    assert len(settings.notifications.topics) == 1
+    with pytest.raises(ValueError, match="max_attempts"):
+        load_settings(None, notifications={"max_attempts": 3})

@@ -198,7 +198,7 @@ def wait_for(condition: object) -> None:
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.01)  # what is waited for happens in other threads and in the server
 
 
 def test_who_waits_for_a_lock_too_long_is_throttled(url: str) -> None:
